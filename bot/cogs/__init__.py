@@ -1,0 +1,1 @@
+"""Commands, grouped by who uses them."""

@@ -1,0 +1,157 @@
+"""The wiring: the one place that knows every part. Front ends open an `App` and call it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eren_memory.config import DEFAULT_REMOTE_MODEL, Settings
+from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
+from eren_memory.engine import Eren
+from eren_memory.errors import LedgerError
+from eren_memory.index import NoteIndex
+from eren_memory.ledger import open_ledger
+from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
+from eren_memory.local_model import LocalServer
+from eren_memory.notebook import Notebook
+from eren_memory.prompts import PROMPT_VERSION, Style
+from eren_memory.relevance import Calibrations
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An open assistant. The parts below `eren` are for evaluation, calibration and status."""
+
+    settings: Settings
+    notebook: Notebook
+    eren: Eren
+    chat_model: ChatModel
+    embedder: Embedder
+    calibrations: Calibrations
+    local_server: LocalServer | None
+
+    async def warm(self) -> None:
+        """Load what the first question needs, so that it does not wait for it."""
+        await self.notebook.open()
+        await self.notebook.project()
+        if self.local_server is not None:
+            await self.local_server.connect()
+
+
+def own_calibrations(settings: Settings) -> Path:
+    """Where `eren calibrate` keeps what it fitted for this installation."""
+    return settings.home / "calibrations.json"
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterator[App]:
+    """Open the assistant and close it on the way out.
+
+    Opening touches the ledger only. The index, the embedding model and the embedded chat model
+    start when something first needs them.
+
+    Raises:
+        LedgerError: The data folder or the database cannot be used.
+    """
+    async with open_ledger(_database_url(settings)) as ledger:
+        embedder = _embedder(settings)
+        server = (
+            LocalServer(settings.home, settings.model_file) if settings.wants_local_model else None
+        )
+        model = _chat_model(settings, server)
+
+        async def open_index(embedder: Embedder) -> tuple[NoteIndex, bool]:
+            return await _open_index(settings, embedder)
+
+        notebook = Notebook(ledger, embedder, open_index)
+
+        calibrations = Calibrations(
+            model.name, embedder.space, PROMPT_VERSION, own_calibrations(settings)
+        )
+        try:
+            yield App(
+                settings,
+                notebook,
+                Eren(notebook, model, calibrations, style),
+                model,
+                embedder,
+                calibrations,
+                server,
+            )
+        finally:
+            await notebook.close()
+            await model.close()
+            if server is not None:
+                await server.close()
+            await embedder.close()
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url:
+        return settings.database_url
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"The data folder {settings.home} cannot be made ({error.strerror}). "
+            "Set EREN_HOME to a folder that you can write to."
+        ) from error
+    return f"sqlite+aiosqlite:///{settings.home / 'notebook.db'}"
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if settings.embedding_url:
+        secret = settings.embedding_api_key
+        return EndpointEmbedder(
+            settings.embedding_model,
+            settings.embedding_url,
+            secret.get_secret_value() if secret else None,
+            settings.model_timeout,
+        )
+    return LocalEmbedder(settings.embedding_model)
+
+
+def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
+    if server is not None:
+        return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
+    secret = settings.openai_api_key
+    endpoint = Endpoint(
+        settings.openai_base_url,
+        # Servers of one's own often want none, and the client insists on something.
+        secret.get_secret_value() if secret else "none",
+    )
+
+    async def connect() -> Endpoint:
+        return endpoint
+
+    return OpenAIChat(
+        settings.model or DEFAULT_REMOTE_MODEL, connect, timeout=settings.model_timeout
+    )
+
+
+async def _open_index(settings: Settings, embedder: Embedder) -> tuple[NoteIndex, bool]:
+    """The engines are imported here: listing notes needs neither."""
+    if settings.qdrant_url:
+        from eren_memory.index.server import ServerIndex
+
+        key = settings.qdrant_api_key
+        return await ServerIndex.open(
+            settings.qdrant_url,
+            key.get_secret_value() if key else None,
+            embedder.space,
+            await embedder.load(),
+            settings.bm25_language,
+        )
+    import asyncio
+
+    from eren_memory.index.edge import EdgeIndex
+
+    return await asyncio.to_thread(
+        EdgeIndex.open,
+        settings.home / "index",
+        embedder.space,
+        await embedder.load(),
+        settings.bm25_language,
+    )

@@ -1,0 +1,84 @@
+"""What every command shares: options, opening the application, printing text or JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from eren_memory.config import load_settings
+
+if TYPE_CHECKING:
+    from eren_memory.app import App
+    from eren_memory.notebook import Progress
+    from eren_memory.prompts import Style
+
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def guild_option(command: _F) -> _F:
+    """`--guild`, whose notes the command is about."""
+    return click.option(
+        "--guild", default="local", show_default=True, help="Community whose notes are meant."
+    )(command)
+
+
+def actor() -> str:
+    """Who acts, for the audit trail of a command line."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):  # A container's user may have no name.
+        return "local:unknown"
+
+
+@asynccontextmanager
+async def opened(style: Style | None = None) -> AsyncIterator[App]:
+    """The application, opened with the settings of the environment."""
+    from eren_memory.app import open_app
+    from eren_memory.prompts import Style
+
+    async with open_app(load_settings(), style or Style.CHAT) as app:
+        yield app
+
+
+def run(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Run a command's coroutine to its end."""
+
+    async def main() -> _T:
+        return await work()
+
+    return asyncio.run(main())
+
+
+def emit(data: Any, text: str, *, as_json: bool) -> None:
+    """Print `data` as JSON or `text` for people."""
+    click.echo(json.dumps(data, ensure_ascii=False) if as_json else text)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on standard error while it is a terminal; silent otherwise."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,110 @@
+"""`eren status`, `eren model`, `eren console` and `eren demo`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from eren_memory.cli.common import actor, emit, guild_option, json_option, opened, progress_bar, run
+from eren_memory.config import load_settings
+
+
+@click.command()
+@guild_option
+@json_option
+def status(guild: str, *, as_json: bool) -> None:
+    """Say what is configured, how many notes there are, and whether the decision is calibrated."""
+    from eren_memory.relevance import Task
+
+    async def work() -> dict[str, Any]:
+        async with opened() as app:
+            counts = await app.notebook.counts(guild)
+            fitted = app.calibrations.get(Task.QUESTION, logprobs=True).fitted
+            settings = app.settings
+            return {
+                "home": str(settings.home),
+                "model": app.chat_model.name,
+                "endpoint": "embedded"
+                if app.local_server
+                else settings.openai_base_url or "OpenAI",
+                "embedder": app.embedder.space,
+                "calibration": fitted or "uncalibrated",
+                "index": settings.qdrant_url or "embedded",
+                "guild": guild,
+                "notes": {str(one): count for one, count in counts.items()},
+                "waiting_for_index": await app.notebook.pending(),
+            }
+
+    data = run(work)
+    told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
+    lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
+    emit(data, "\n".join(lines), as_json=as_json)
+
+
+@click.group()
+def model() -> None:
+    """The embedded chat model."""
+
+
+@model.command()
+@json_option
+def path(*, as_json: bool) -> None:
+    """Make the embedded model ready, and print where its file is."""
+    from eren_memory.local_model import ensure_model
+
+    settings = load_settings()
+    with progress_bar("Installing the model") as progress:
+        file = ensure_model(settings.home, settings.model_file, progress)
+    emit({"path": str(file)}, str(file), as_json=as_json)
+
+
+@click.command()
+@guild_option
+def console(guild: str) -> None:
+    """Ask and correct in a terminal."""
+    from eren_memory.console import converse
+
+    async def work() -> None:
+        async with opened() as app:
+            await _ready(app)
+            await converse(app, guild, actor())
+
+    run(work)
+
+
+@click.command()
+def demo() -> None:
+    """Play the tour: ask, correct, ask again. In a terminal it goes on as a console."""
+    from eren_memory.console import converse
+    from eren_memory.tour import tour
+
+    async def work() -> None:
+        async with opened() as app:
+            await _ready(app)
+            await tour(app, "demo", actor())
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                await converse(app, "demo", actor())
+
+    run(work)
+
+
+async def _ready(app: Any) -> None:
+    """Install and start what the first question needs, in sight of the person who waits."""
+    import asyncio
+
+    from eren_memory.local_model import ensure_model
+
+    if app.local_server is not None:
+        settings = app.settings
+        with progress_bar("Installing the model") as progress:
+            await asyncio.to_thread(ensure_model, settings.home, settings.model_file, progress)
+    click.echo(f"Model: {_where(app)}. Starting…")
+    await app.warm()
+
+
+def _where(app: Any) -> str:
+    if app.local_server is not None:
+        return f"{app.chat_model.name}, embedded"
+    return f"{app.chat_model.name} at {app.settings.openai_base_url or 'OpenAI'}"

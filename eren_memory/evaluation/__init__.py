@@ -1,0 +1,1 @@
+"""Measuring model editing as the field does, and fitting the decision."""

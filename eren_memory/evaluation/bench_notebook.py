@@ -1,0 +1,35 @@
+"""A notebook of its own for a measurement: the operator's notes stay out, and unharmed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from eren_memory.app import App, open_app, own_calibrations
+from eren_memory.config import Settings
+from eren_memory.domain import NoteDraft
+from eren_memory.evaluation.datasets import Edit
+from eren_memory.local_model import ensure_model
+from eren_memory.prompts import Style
+
+GUILD = "evaluation"
+
+
+@asynccontextmanager
+async def open_bench(settings: Settings, edits: Sequence[Edit]) -> AsyncIterator[App]:
+    """The configured model, embedder and calibrations over a temporary notebook of `edits`."""
+    with tempfile.TemporaryDirectory(prefix="eren-") as folder:
+        home = Path(folder)
+        changed: dict[str, object] = {"home": home, "database_url": None, "qdrant_url": None}
+        if settings.wants_local_model:
+            changed["model_file"] = ensure_model(settings.home, settings.model_file)
+        if own_calibrations(settings).is_file():
+            shutil.copy(own_calibrations(settings), home)
+        async with open_app(settings.model_copy(update=changed), Style.SHORT) as app:
+            drafts = [NoteDraft(edit.statement) for edit in edits]
+            await app.notebook.add_many(GUILD, drafts, "evaluation")
+            await app.notebook.project()
+            yield app

@@ -1,0 +1,118 @@
+"""Fit the decision to a chat model and an embedder, from labelled questions or claims."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from eren_memory.app import App
+from eren_memory.domain import Candidate
+from eren_memory.evaluation.bench_notebook import GUILD
+from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
+from eren_memory.notebook import Progress
+from eren_memory.prompts import Style
+from eren_memory.relevance import Calibration, Key, Labelled, Task, fit, in_words
+from eren_memory.strategies import Asking
+from eren_memory.strategies.calibrated import testify, testify_on_claim
+
+_CANDIDATES = 20
+# The gate lets this share of the answering notes through; the rest is never read.
+_KEEP = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    case: Case
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    evidence: Labelled
+    graded: bool
+    # Log-odds of true against false, and whether the claim is true; for claims that notes decide.
+    leaning: float = 0.0
+    true: bool | None = None
+
+
+async def calibrate(
+    app: App,
+    benchmark: Benchmark,
+    edits: Sequence[Edit],
+    cases: Sequence[Case],
+    concurrency: int,
+    progress: Progress,
+) -> dict[Key, Calibration]:
+    """Ask the model about every case that passes the gate, and fit with and without log-probabilities.
+
+    `app` holds the notes of `edits`. A case counts as answered by its note only when the note that
+    was read is its own.
+    """
+    own = {edit.id: edit.statement for edit in edits}
+    found = [
+        _Found(case, await app.notebook.search(GUILD, case.text, _CANDIDATES)) for case in cases
+    ]
+    nearest = [one.candidates[0].dense for one in found if one.case.kind is Kind.SCOPE]
+    gate = float(np.quantile(nearest, 1 - _KEEP)) if nearest else 0.0
+    asked = [one for one in found if one.candidates and one.candidates[0].dense >= gate]
+    rows: list[_Row] = []
+    limit = asyncio.Semaphore(concurrency)
+
+    async def ask(one: _Found) -> None:
+        async with limit:
+            asking = Asking(app.chat_model, Style.SHORT, app.calibrations)
+            read = _claim if benchmark.claims else _question
+            rows.append(await read(one, own, asking))
+            progress(len(rows), len(asked))
+
+    await asyncio.gather(*(ask(one) for one in asked))
+    task = Task.CLAIM if benchmark.claims else Task.QUESTION
+    made = {}
+    for logprobs in {False, *(row.graded for row in rows)}:
+        evidence = [
+            row.evidence if logprobs else _ungraded(row.evidence)
+            for row in rows
+            if row.graded or not logprobs
+        ]
+        fitted = replace(
+            fit(evidence),
+            gate=gate,
+            polarity=_polarity(rows),
+            fitted=f"{benchmark.name}, {len(evidence)} rows, {datetime.now(UTC):%Y-%m-%d}",
+        )
+        made[app.calibrations.key(task, logprobs=logprobs)] = fitted
+    return made
+
+
+async def _question(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
+    heard = await testify(one.case.text, one.candidates, asking)
+    answers = one.case.kind is Kind.SCOPE and heard.source.note.text == own[one.case.edit_id]
+    return _Row(Labelled(heard.verdict, heard.source.dense, answers), heard.graded)
+
+
+async def _claim(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
+    best = one.candidates[0]
+    heard = await testify_on_claim(one.case.text, best, asking)
+    answers = one.case.kind is Kind.SCOPE and best.note.text == own[one.case.edit_id]
+    true = one.case.target == "yes" if answers else None
+    return _Row(Labelled(heard.speaks, best.dense, answers), heard.graded, heard.leaning, true)
+
+
+def _ungraded(evidence: Labelled) -> Labelled:
+    """The row as an endpoint without log-probabilities would have given it."""
+    return replace(evidence, verdict=in_words(evidence.verdict >= 0.5))
+
+
+def _polarity(rows: Sequence[_Row]) -> float:
+    """The shift of the log-odds that gets most claims right; 0 for questions."""
+    decided = [(row.leaning, row.true) for row in rows if row.true is not None]
+    if not decided:
+        return 0.0
+    # The middle of the best stretch, not its edge.
+    shifts = np.linspace(-3, 3, 121)
+    right = [sum((leaning + shift >= 0) == true for leaning, true in decided) for shift in shifts]
+    return float(np.median(shifts[np.array(right) == max(right)]))

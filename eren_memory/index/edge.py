@@ -1,0 +1,235 @@
+"""Qdrant Edge, the engine in this process: one folder an embedding space, one process a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import qdrant_edge as qe
+from filelock import FileLock, Timeout
+
+from eren_memory.domain import Note, NoteStatus
+from eren_memory.errors import IndexBusy, NoteIndexError
+from eren_memory.index import Hit, Vectors, points
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class EdgeIndex:
+    """`NoteIndex` in a folder. Open it with `EdgeIndex.open`."""
+
+    def __init__(
+        self,
+        shard: qe.EdgeShard,
+        lock: FileLock,
+        stamp: _Stamp,
+        dimension: int,
+        lexical: points.Lexical,
+    ) -> None:
+        self._shard = shard
+        self._lock = lock
+        self._stamp = stamp
+        self._dimension = dimension
+        self._lexical = lexical
+        # One thread: the shard is not documented as thread-safe, and fsync must not stall the loop.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="edge")
+
+    @classmethod
+    def open(cls, home: Path, space: str, dimension: int, language: str) -> tuple[EdgeIndex, bool]:
+        """The index of `space` under `home`, and whether it is new and has to be filled.
+
+        A folder of another format, or one that does not load, is replaced: the ledger has it all.
+        The caller fills it and then calls `stamp`; without the stamp the next open starts over.
+
+        Raises:
+            IndexBusy: Another process has it open.
+            NoteIndexError: The folder cannot be written.
+        """
+        folder = home / points.collection_name(space)
+        lexical = points.Lexical(language)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_suffix(".lock"), timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise IndexBusy(
+                "Another process (the bot or a console) has the search index open. "
+                "Ask there, or stop it first; your notes are safe."
+            ) from None
+        except OSError as error:
+            raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
+        stamp = _Stamp(folder / "stamp.json", space, language)
+        try:
+            shard = cls._load(folder) if stamp.fits() else None
+            new = shard is None
+            return cls(
+                shard or cls._create(folder, dimension), lock, stamp, dimension, lexical
+            ), new
+        except BaseException:
+            lock.release()
+            raise
+
+    def stamp(self) -> None:
+        """Record that everything this index lacks stands in the outbox."""
+        self._stamp.write()
+
+    @staticmethod
+    def _load(folder: Path) -> qe.EdgeShard | None:
+        try:
+            return qe.EdgeShard.load(str(folder))
+        except Exception as error:  # noqa: BLE001 - The engine raises plain Exception.
+            _log.warning("The search index does not load (%s); building it again.", error)
+            return None
+
+    @staticmethod
+    def _create(folder: Path, dimension: int) -> qe.EdgeShard:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            shard = qe.EdgeShard.create(
+                str(folder),
+                qe.EdgeConfig(
+                    vectors={points.DENSE: qe.EdgeVectorParams(dimension, qe.Distance.Cosine)},
+                    sparse_vectors={
+                        points.BM25: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)
+                    },
+                    # Flat: building a graph holds the interpreter's lock for seconds.
+                    optimizers=qe.EdgeOptimizersConfig(indexing_threshold=0),
+                ),
+            )
+            for field, kind in points.FILTERED.items():
+                schema = (
+                    qe.KeywordIndexParams(is_tenant=field == "guild_id")
+                    if kind == "keyword"
+                    else qe.PayloadSchemaType.Integer
+                )
+                shard.update(qe.UpdateOperation.create_field_index(field, schema))
+            return shard
+        except Exception as error:
+            raise NoteIndexError(f"Cannot create the search index: {error}") from error
+
+    async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
+        """See `NoteIndex.upsert`."""
+        vectors = points.checked(notes, dense, self._dimension)
+        made = [self._point(note, vector) for note, vector in zip(notes, vectors, strict=True)]
+
+        def write() -> None:
+            # One operation a note: the guard compares with that note's own revision.
+            for note, point in zip(notes, made, strict=True):
+                earlier = qe.FieldCondition("revision", range=qe.RangeFloat(lt=note.revision))
+                self._shard.update(
+                    qe.UpdateOperation.upsert_points([point], condition=qe.Filter(must=[earlier]))
+                )
+
+        await self._run(write)
+
+    def _point(self, note: Note, vector: Vectors) -> qe.Point:
+        if note.status is not NoteStatus.ACTIVE:
+            return qe.Point(note.id, {}, points.payload(note))
+        sparse = qe.SparseVector(*self._lexical.document(note.text))
+        vectors: dict[str, qe.NamedVector] = {points.DENSE: vector.tolist(), points.BM25: sparse}
+        return qe.Point(note.id, vectors, points.payload(note))
+
+    async def checkpoint(self) -> None:
+        """See `NoteIndex.checkpoint`."""
+        await self._run(self._shard.flush)
+
+    async def search(self, text: str, dense: Vectors, guild_id: str, limit: int) -> list[Hit]:
+        """See `NoteIndex.search`."""
+        visible = _visible(guild_id)
+        sparse = qe.SparseVector(*self._lexical.query(text))
+        request = qe.QueryBatchRequest(
+            [
+                qe.QueryRequest(
+                    limit,
+                    query=qe.Query.Nearest(dense[0].tolist(), using=points.DENSE),
+                    filter=visible,
+                    with_payload=["revision"],
+                ),
+                qe.QueryRequest(
+                    limit,
+                    query=qe.Query.Nearest(sparse, using=points.BM25),
+                    filter=visible,
+                    with_payload=["revision"],
+                    with_vector=[points.DENSE],
+                    # Term statistics of this guild alone: others' notes must not show through.
+                    params=qe.SearchParams(idf=qe.IdfParams(visible)),
+                ),
+            ]
+        )
+        by_cosine, by_bm25 = await self._run(lambda: self._shard.query_batch(request))
+        return points.fused(
+            [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine],
+            [(_uuid(hit.id), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25],
+            dense,
+            limit,
+        )
+
+    async def count(self) -> int:
+        """See `NoteIndex.count`."""
+        active = qe.FieldCondition("status", match=qe.MatchValue(str(NoteStatus.ACTIVE)))
+        request = qe.CountRequest(exact=True, filter=qe.Filter(must=[active]))
+        return await self._run(lambda: self._shard.count(request))
+
+    async def close(self) -> None:
+        """See `NoteIndex.close`."""
+        await self._run(self._shard.close)
+        self._thread.shutdown()
+        self._lock.release()
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Exception as error:  # The engine raises plain Exception.
+            raise NoteIndexError(f"The search index failed: {error}") from error
+
+
+class _Stamp:
+    """The file that says what a folder was made of."""
+
+    def __init__(self, path: Path, space: str, language: str) -> None:
+        made_of = {"backend": "edge", "format": points.FORMAT, "space": space, "bm25": language}
+        self._path = path
+        self._text = json.dumps(made_of)
+
+    def fits(self) -> bool:
+        """Whether the folder was made as it would be made now."""
+        try:
+            return self._path.read_text(encoding="utf-8") == self._text
+        except OSError:
+            return False
+
+    def write(self) -> None:
+        self._path.write_text(self._text, encoding="utf-8")
+
+
+def _visible(guild_id: str) -> qe.Filter:
+    return qe.Filter(
+        must=[
+            qe.FieldCondition("guild_id", match=qe.MatchValue(guild_id)),
+            qe.FieldCondition("status", match=qe.MatchValue(str(NoteStatus.ACTIVE))),
+        ]
+    )
+
+
+def _uuid(raw: object) -> UUID:
+    return raw if isinstance(raw, UUID) else UUID(str(raw))
+
+
+def _revision(hit: qe.ScoredPoint) -> int:
+    return int((hit.payload or {})["revision"])
+
+
+def _dense(hit: qe.ScoredPoint) -> Sequence[float]:
+    vector = hit.vector
+    if not isinstance(vector, dict):
+        raise NoteIndexError("The search index returned a note without its vector.")
+    return vector[points.DENSE]  # type: ignore[return-value]

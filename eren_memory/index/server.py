@@ -1,0 +1,207 @@
+"""A Qdrant server or cluster through its own async client: one collection an embedding space."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+from eren_memory.domain import Note, NoteStatus
+from eren_memory.errors import NoteIndexError
+from eren_memory.index import Hit, Vectors, points
+
+_T = TypeVar("_T")
+_SECONDS = 10
+
+
+class ServerIndex:
+    """`NoteIndex` in a collection. Open it with `ServerIndex.open`."""
+
+    def __init__(
+        self, client: AsyncQdrantClient, collection: str, dimension: int, lexical: points.Lexical
+    ) -> None:
+        self._client = client
+        self._collection = collection
+        self._dimension = dimension
+        self._lexical = lexical
+
+    @classmethod
+    async def open(
+        cls, url: str, api_key: str | None, space: str, dimension: int, language: str
+    ) -> tuple[ServerIndex, bool]:
+        """The collection of `space` at `url`, and whether it is new and has to be filled."""
+        if url == ":memory:":
+            client = AsyncQdrantClient(location=url)
+        else:
+            client = AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS)
+        name = f"{points.collection_name(space)}_{language}_v{points.FORMAT}"
+        index = cls(client, name, dimension, points.Lexical(language))
+        try:
+            return index, await index._create_unless_there()
+        except BaseException:
+            await client.close()
+            raise
+
+    async def _create_unless_there(self) -> bool:
+        if await self._run(self._client.collection_exists(self._collection)):
+            return False
+        await self._run(
+            self._client.create_collection(
+                self._collection,
+                vectors_config={
+                    points.DENSE: models.VectorParams(
+                        size=self._dimension, distance=models.Distance.COSINE, on_disk=True
+                    )
+                },
+                sparse_vectors_config={
+                    points.BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)
+                },
+                # One graph a guild, none over all of them.
+                hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+                quantization_config=models.ScalarQuantization(
+                    scalar=models.ScalarQuantizationConfig(
+                        type=models.ScalarType.INT8, always_ram=True
+                    )
+                ),
+                strict_mode_config=models.StrictModeConfig(
+                    enabled=True,
+                    unindexed_filtering_retrieve=False,
+                    unindexed_filtering_update=False,
+                    max_query_limit=1_000,
+                ),
+            )
+        )
+        for field, kind in points.FILTERED.items():
+            schema: Any = (
+                models.KeywordIndexParams(
+                    type=models.KeywordIndexType.KEYWORD, is_tenant=field == "guild_id"
+                )
+                if kind == "keyword"
+                else models.PayloadSchemaType.INTEGER
+            )
+            await self._run(
+                self._client.create_payload_index(self._collection, field, field_schema=schema)
+            )
+        return True
+
+    async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
+        """See `NoteIndex.upsert`."""
+        vectors = points.checked(notes, dense, self._dimension)
+        operations: list[models.UpdateOperation] = [
+            models.UpsertOperation(
+                upsert=models.PointsList(
+                    points=[self._point(note, vector)],
+                    update_filter=models.Filter(
+                        must=[
+                            models.FieldCondition(
+                                key="revision", range=models.Range(lt=note.revision)
+                            )
+                        ]
+                    ),
+                )
+            )
+            for note, vector in zip(notes, vectors, strict=True)
+        ]
+        await self._run(
+            self._client.batch_update_points(
+                self._collection, operations, wait=True, ordering=models.WriteOrdering.STRONG
+            )
+        )
+
+    def _point(self, note: Note, vector: Vectors) -> models.PointStruct:
+        vectors: dict[str, Any] = {}
+        if note.status is NoteStatus.ACTIVE:
+            indices, values = self._lexical.document(note.text)
+            vectors = {
+                points.DENSE: vector.tolist(),
+                points.BM25: models.SparseVector(indices=indices, values=values),
+            }
+        return models.PointStruct(id=str(note.id), vector=vectors, payload=points.payload(note))
+
+    async def checkpoint(self) -> None:
+        """See `NoteIndex.checkpoint`: the server's write-ahead log has it once a write returns."""
+
+    async def search(self, text: str, dense: Vectors, guild_id: str, limit: int) -> list[Hit]:
+        """See `NoteIndex.search`."""
+        visible = models.Filter(
+            must=[
+                _equals("guild_id", guild_id),
+                _equals("status", str(NoteStatus.ACTIVE)),
+            ]
+        )
+        indices, values = self._lexical.query(text)
+        by_cosine, by_bm25 = await self._run(
+            self._client.query_batch_points(
+                self._collection,
+                [
+                    models.QueryRequest(
+                        query=dense[0].tolist(),
+                        using=points.DENSE,
+                        filter=visible,
+                        limit=limit,
+                        with_payload=["revision"],
+                    ),
+                    models.QueryRequest(
+                        query=models.SparseVector(indices=indices, values=values),
+                        using=points.BM25,
+                        filter=visible,
+                        limit=limit,
+                        with_payload=["revision"],
+                        with_vector=[points.DENSE],
+                        # Term statistics of this guild alone, as in `edge`.
+                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
+                    ),
+                ],
+            )
+        )
+        return points.fused(
+            [(UUID(str(hit.id)), _revision(hit), hit.score) for hit in by_cosine.points],
+            [(UUID(str(hit.id)), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25.points],
+            dense,
+            limit,
+        )
+
+    async def count(self) -> int:
+        """See `NoteIndex.count`."""
+        active = models.Filter(must=[_equals("status", str(NoteStatus.ACTIVE))])
+        counted = await self._run(
+            self._client.count(self._collection, count_filter=active, exact=True)
+        )
+        return counted.count
+
+    async def close(self) -> None:
+        """See `NoteIndex.close`."""
+        await self._client.close()
+
+    def stamp(self) -> None:
+        """Nothing to record: the collection's name says what it was made of."""
+
+    async def _run(self, work: Awaitable[_T]) -> _T:
+        try:
+            return await work
+        except UnexpectedResponse as error:
+            raise NoteIndexError(
+                f"The Qdrant server refused a request ({error.status_code} {error.reason_phrase}). "
+                "Check EREN_QDRANT_URL and EREN_QDRANT_API_KEY."
+            ) from error
+        except (ApiException, OSError) as error:
+            raise NoteIndexError(
+                "The Qdrant server cannot be reached. Check EREN_QDRANT_URL."
+            ) from error
+
+
+def _equals(field: str, value: str) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _revision(hit: models.ScoredPoint) -> int:
+    return int((hit.payload or {})["revision"])
+
+
+def _dense(hit: models.ScoredPoint) -> Sequence[float]:
+    vectors: Any = hit.vector
+    dense: Sequence[float] = vectors[points.DENSE]
+    return dense

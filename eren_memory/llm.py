@@ -1,0 +1,274 @@
+"""The chat model behind one method: any endpoint that the openai client can talk to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast
+
+from eren_memory.domain import Usage
+from eren_memory.errors import (
+    EmptyReply,
+    ErenError,
+    MalformedReply,
+    ModelError,
+    ModelNotFound,
+    ModelRateLimited,
+    ModelRefused,
+    ModelUnauthorised,
+    ModelUnreachable,
+    PromptTooLong,
+)
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types.chat import ChatCompletionMessageParam
+
+_CONNECT_SECONDS = 10.0
+_TOP_LOGPROBS = 10
+# Reasoning models spend completion tokens on thoughts that nobody sees.
+_ROOM_TO_THINK = 4_000
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+
+
+class Message(TypedDict):
+    """One turn of a conversation, as endpoints take it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A reply.
+
+    `first_token` has the first token's alternatives with their log-probabilities, best first; it is
+    empty where the endpoint gives none.
+    """
+
+    text: str
+    first_token: tuple[tuple[str, float], ...]
+    usage: Usage
+    milliseconds: float
+
+
+class ChatModel(Protocol):
+    """What the engine needs of a model."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the model: calibrations are kept under it."""
+        ...
+
+    async def complete(
+        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+    ) -> Completion:
+        """One completion at temperature 0. Raises `ModelError`."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address that speaks OpenAI's API; `base_url` None means OpenAI itself."""
+
+    base_url: str | None
+    api_key: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Endpoint({self.base_url!r})"
+
+
+class OpenAIChat:
+    """`ChatModel` over the openai client.
+
+    What an endpoint refuses by name (`temperature`, `logprobs`, `max_tokens`) is dropped or renamed
+    once and remembered. The client's own single retry is the only one.
+
+    Args:
+        name: Model, as the endpoint knows it.
+        connect: Gives the endpoint, asked before each request; may start a server.
+        timeout: Seconds for a whole call.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], Awaitable[Endpoint]], *, timeout: float
+    ) -> None:
+        self._name = name
+        self._connect = connect
+        self._timeout = timeout
+        self._client: AsyncOpenAI | None = None
+        self._endpoint: Endpoint | None = None
+        self._dropped: set[str] = set()
+        self._thinks = False
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._name
+
+    async def complete(
+        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+    ) -> Completion:
+        """See `ChatModel.complete`."""
+        client = await self._connected()
+        import openai
+
+        started = time.perf_counter()
+        try:
+            while True:
+                try:
+                    reply = await client.chat.completions.create(
+                        model=self._name,
+                        messages=cast("list[ChatCompletionMessageParam]", list(messages)),
+                        **self._parameters(max_tokens, logprobs),
+                    )
+                    break
+                except openai.BadRequestError as error:
+                    if not self._adapted(error):
+                        raise
+        except openai.OpenAIError as error:
+            raise _translated(error, self._name) from error
+        except ValueError as error:  # A body that claims to be JSON and is not.
+            raise _malformed(self._name) from error
+        return _completion(reply, self._name, (time.perf_counter() - started) * 1000)
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _connected(self) -> AsyncOpenAI:
+        endpoint = await self._connect()
+        if self._client is None or endpoint != self._endpoint:
+            import openai
+
+            await self.close()
+            self._endpoint = endpoint
+            self._client = openai.AsyncOpenAI(
+                base_url=endpoint.base_url,
+                api_key=endpoint.api_key,
+                timeout=openai.Timeout(self._timeout, connect=_CONNECT_SECONDS),
+                max_retries=1,
+            )
+        return self._client
+
+    def _parameters(self, max_tokens: int, logprobs: bool) -> dict[str, Any]:
+        wanted: dict[str, Any] = {"temperature": 0}
+        if logprobs:
+            wanted |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        if self._thinks:
+            wanted["max_completion_tokens"] = max_tokens + _ROOM_TO_THINK
+        else:
+            wanted["max_tokens"] = max_tokens
+        return {name: value for name, value in wanted.items() if name not in self._dropped}
+
+    def _adapted(self, error: Any) -> bool:
+        """Learn from a 400 that names a parameter; whether there was something new to learn."""
+        said = f"{getattr(error, 'param', None) or ''} {error.message}"
+        if "max_tokens" in said and not self._thinks:
+            self._thinks = True
+            return True
+        for name, also in (("logprobs", "top_logprobs"), ("temperature", "temperature")):
+            if name in said and name not in self._dropped:
+                self._dropped |= {name, also}
+                return True
+        return False
+
+
+def _translated(error: Any, model: str) -> ErenError:
+    """The vendor's error in our words; the original, which may quote headers, stays the cause."""
+    import openai
+
+    if isinstance(error, openai.BadRequestError):
+        return _refused(error)
+    if isinstance(error, openai.APIResponseValidationError):
+        return _malformed(model)
+    # Subclasses first: a timeout is a connection error too.
+    known: tuple[tuple[type[Exception], ErenError], ...] = (
+        (
+            openai.APITimeoutError,
+            ModelUnreachable("The model did not answer in time. Try again in a moment."),
+        ),
+        (
+            openai.APIConnectionError,
+            ModelUnreachable(
+                "The model's endpoint cannot be reached. Check OPENAI_BASE_URL and the network."
+            ),
+        ),
+        (
+            openai.InternalServerError,
+            ModelUnreachable("The model's endpoint failed. Try again in a moment."),
+        ),
+        (
+            openai.AuthenticationError,
+            ModelUnauthorised("The model's endpoint refused the key. Check OPENAI_API_KEY."),
+        ),
+        (
+            openai.PermissionDeniedError,
+            ModelUnauthorised("The model's endpoint refused the key. Check OPENAI_API_KEY."),
+        ),
+        (
+            openai.RateLimitError,
+            ModelRateLimited("The model's rate limit or quota is used up. Try again later."),
+        ),
+        (
+            openai.NotFoundError,
+            ModelNotFound(
+                f"The endpoint does not serve {model}. Check EREN_MODEL and OPENAI_BASE_URL."
+            ),
+        ),
+    )
+    for kind, ours in known:
+        if isinstance(error, kind):
+            return ours
+    return ModelError(f"The model call failed ({type(error).__name__}).")
+
+
+def _refused(error: Any) -> ModelError:
+    """What a 400 means, when it is not about a parameter."""
+    said, code = error.message.lower(), error.code or ""
+    if code == "context_length_exceeded" or ("context" in said and "exceed" in said):
+        return PromptTooLong(
+            "The question and its notes do not fit the model's context. Shorten it."
+        )
+    if code == "content_filter" or "content management policy" in said:
+        return ModelRefused("The model's provider declined this request.")
+    return ModelError("The model's endpoint refused the request (400).")
+
+
+def _malformed(model: str) -> MalformedReply:
+    return MalformedReply(
+        f"The endpoint's reply for {model} is not a chat completion. Check OPENAI_BASE_URL."
+    )
+
+
+def _completion(reply: Any, model: str, milliseconds: float) -> Completion:
+    """Read the reply without trusting its shape: the client does not validate it."""
+    try:
+        choice = reply.choices[0]
+        message = choice.message
+        refusal, finish = getattr(message, "refusal", None), choice.finish_reason
+        text = _THOUGHTS.sub("", message.content or "").strip()
+        content = (getattr(choice, "logprobs", None) and choice.logprobs.content) or []
+        first = (
+            tuple((str(one.token), float(one.logprob)) for one in content[0].top_logprobs)
+            if content
+            else ()
+        )
+        used = reply.usage
+        usage = Usage(1, int(used.prompt_tokens), int(used.completion_tokens)) if used else Usage(1)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise _malformed(model) from error
+    if refusal or finish == "content_filter":
+        raise ModelRefused("The model declined this request.")
+    if not text:
+        raise EmptyReply("The model replied with nothing. Try again, or ask in other words.")
+    return Completion(text, first, usage, milliseconds)

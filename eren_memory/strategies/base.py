@@ -1,0 +1,97 @@
+"""The interface of a strategy, and what it is given for one question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
+from eren_memory.llm import ChatModel, Completion, Message
+from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
+from eren_memory.relevance import Calibration, Calibrations, Task
+
+_ANSWER_TOKENS = {Style.CHAT: 400, Style.SHORT: 32}
+_WORD_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a strategy made of a question. `notes` were read and accepted."""
+
+    text: str
+    origin: Origin
+    path: Path
+    notes: tuple[Candidate, ...] = ()
+    verdict: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a strategy made of a claim; `yes` is the answer to "is it true?"."""
+
+    yes: bool
+    verdict: ClaimVerdict
+    origin: Origin
+    path: Path
+    notes: tuple[Candidate, ...] = ()
+    evidence: float | None = None
+    p: float | None = None
+
+
+class Asking:
+    """One question's access to the model: counts calls and tokens, knows the unedited prompts."""
+
+    def __init__(self, model: ChatModel, style: Style, calibrations: Calibrations) -> None:
+        self._model = model
+        self._calibrations = calibrations
+        self.style = style
+        self.usage = Usage()
+
+    @property
+    def answer_tokens(self) -> int:
+        """Room for an answer in this style."""
+        return _ANSWER_TOKENS[self.style]
+
+    def calibration(self, task: Task, *, logprobs: bool) -> Calibration:
+        """The decision's parameters for this model, with or without log-probabilities."""
+        return self._calibrations.get(task, logprobs=logprobs)
+
+    async def complete(
+        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+    ) -> Completion:
+        """One counted model call; it counts from its start, also when it is cancelled."""
+        self.usage += Usage(calls=1)
+        completion = await self._model.complete(messages, max_tokens=max_tokens, logprobs=logprobs)
+        used = completion.usage
+        self.usage += Usage(0, used.prompt_tokens, used.completion_tokens)
+        return completion
+
+    async def unedited(self, question: str) -> str:
+        """What the model says by itself. Every strategy falls back to exactly this."""
+        messages = unedited(question, self.style)
+        return (await self.complete(messages, max_tokens=self.answer_tokens)).text
+
+    async def unedited_claim(self, claim: str) -> bool:
+        """Whether the model by itself holds the claim true."""
+        completion = await self.complete(unedited_claim(claim), max_tokens=_WORD_TOKENS)
+        return says_yes(completion.text)
+
+
+class Strategy(Protocol):
+    """A way to answer. Stateless: what a question needs comes in as arguments."""
+
+    name: str
+    candidates: int
+    """How many candidates it wants; 0 spares the search."""
+
+    async def answer(
+        self, question: str, candidates: Sequence[Candidate], asking: Asking
+    ) -> Outcome:
+        """Answer a question. Raises `ModelError`."""
+        ...
+
+    async def check(self, claim: str, candidates: Sequence[Candidate], asking: Asking) -> Checked:
+        """Check a claim. Raises `ModelError`."""
+        ...

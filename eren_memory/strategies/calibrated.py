@@ -1,0 +1,191 @@
+"""Our EREN: a gate before the model, verdict and answer in one call, code that decides.
+
+candidates ── below the gate ──────────────────────────────► unedited answer   (1 call)
+    │
+    ├─ read the nearest note(s): `yes: <answer>` or `no`, with its probability
+    │     (while retrieval is doubtful, the unedited answer is asked for beside it)
+    │
+    ├─ p >= 0.5, the model said yes ───────────────────────► answer from the note   (1 call)
+    ├─ p >= 0.5, the model said no ── read that note alone ► answer from the note   (2 calls)
+    └─ p <  0.5 ───────────────────────────────────────────► unedited answer   (2 calls)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, normalised
+from eren_memory.errors import ModelRateLimited, ModelUnreachable
+from eren_memory.prompts import (
+    claim_in_words,
+    claim_reading,
+    masses,
+    parse_reading,
+    reading,
+    rereading,
+)
+from eren_memory.relevance import ACCEPT, QUOTE_ALONE, Calibration, Task, in_words
+from eren_memory.strategies.base import Asking, Checked, Outcome
+
+_T = TypeVar("_T")
+
+# Candidates whose cosine is this close to the best one's are read together with it.
+_CLOSE = 0.05
+_READ_TOGETHER = 3
+_READING_TOKENS = 96
+_REREADING_TOKENS = 96
+_VERDICT_TOKENS = 4
+# Keeps log-odds finite when a word had no probability at all.
+_TRACE = 1e-6
+
+
+class CalibratedEren:
+    """The strategy named `eren`."""
+
+    name = "eren"
+    candidates = 20
+
+    async def answer(
+        self, question: str, candidates: Sequence[Candidate], asking: Asking
+    ) -> Outcome:
+        """See `Strategy.answer`."""
+        before = asking.calibration(Task.QUESTION, logprobs=True)
+        if not candidates or candidates[0].dense < before.gate:
+            return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
+        best = candidates[0]
+        async with _beside(
+            lambda: asking.unedited(question), start=_doubtful(best, before)
+        ) as unedited:
+            try:
+                heard = await testify(question, candidates, asking)
+            except (ModelUnreachable, ModelRateLimited):
+                p = before.retrieval.probability(0.5, best.dense)
+                if p < QUOTE_ALONE:
+                    raise
+                return Outcome(best.note.text, Origin.NOTEBOOK, Path.NOTE_QUOTED, (best,), p=p)
+            after = asking.calibration(Task.QUESTION, logprobs=heard.graded)
+            p = after.decision.probability(heard.verdict, heard.source.dense)
+            if p < ACCEPT:
+                text = await unedited()
+                return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p)
+        notes = (heard.source,)
+        if heard.answer is not None:
+            return Outcome(heard.answer, Origin.NOTEBOOK, Path.ACCEPTED, notes, heard.verdict, p)
+        messages = rereading(heard.source.note.text, question)
+        again = await asking.complete(messages, max_tokens=_REREADING_TOKENS)
+        return Outcome(again.text, Origin.NOTEBOOK, Path.ACCEPTED_REREAD, notes, heard.verdict, p)
+
+    async def check(self, claim: str, candidates: Sequence[Candidate], asking: Asking) -> Checked:
+        """See `Strategy.check`. Reads the nearest note alone."""
+        before = asking.calibration(Task.CLAIM, logprobs=True)
+        if not candidates or candidates[0].dense < before.gate:
+            yes = await asking.unedited_claim(claim)
+            return Checked(yes, ClaimVerdict.SILENT, Origin.MODEL, Path.GATE_CLOSED)
+        nearest = candidates[0]
+        async with _beside(
+            lambda: asking.unedited_claim(claim), start=_doubtful(nearest, before)
+        ) as unedited:
+            heard = await testify_on_claim(claim, nearest, asking)
+            after = asking.calibration(Task.CLAIM, logprobs=heard.graded)
+            p = after.decision.probability(heard.speaks, nearest.dense)
+            if p < ACCEPT:
+                yes = await unedited()
+                return Checked(
+                    yes, ClaimVerdict.SILENT, Origin.MODEL, Path.REJECTED, (), heard.speaks, p
+                )
+        yes = heard.leaning + after.polarity >= 0
+        verdict = ClaimVerdict.SUPPORTED if yes else ClaimVerdict.REFUTED
+        return Checked(yes, verdict, Origin.NOTEBOOK, Path.ACCEPTED, (nearest,), heard.speaks, p)
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What one reading of the notes brought.
+
+    `verdict` is the model's probability that they answer, `source` the note it speaks for, `answer`
+    what it copied (None when it said no), `graded` whether log-probabilities gave the verdict.
+    """
+
+    verdict: float
+    source: Candidate
+    answer: str | None
+    graded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTestimony:
+    """What one reading of a note brought.
+
+    `speaks` is the model's probability that it decides the claim, `leaning` the log-odds of true
+    against false.
+    """
+
+    speaks: float
+    leaning: float
+    graded: bool
+
+
+async def testify(question: str, candidates: Sequence[Candidate], asking: Asking) -> Testimony:
+    """Read the best candidate, and those that retrieval can hardly tell from it, in one call."""
+    best = candidates[0].dense
+    read = [one for one in candidates if one.dense >= best - _CLOSE][:_READ_TOGETHER]
+    reply = await asking.complete(
+        reading([one.note.text for one in read], question),
+        max_tokens=_READING_TOKENS,
+        logprobs=True,
+    )
+    said = parse_reading(reply.text)
+    mass = masses(reply.first_token, ("yes", "no"))
+    verdict = mass["yes"] / sum(mass.values()) if mass else in_words(said.says_yes)
+    return Testimony(verdict, _source(said.answer, read), said.answer, bool(mass))
+
+
+async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> ClaimTestimony:
+    """Read one note for a claim."""
+    reply = await asking.complete(
+        claim_reading(candidate.note.text, claim), max_tokens=_VERDICT_TOKENS, logprobs=True
+    )
+    graded = masses(reply.first_token, ("true", "false", "unknown"))
+    mass = graded or claim_in_words(reply.text)
+    true, false, unknown = (mass[word] + _TRACE for word in ("true", "false", "unknown"))
+    speaks = (true + false) / (true + false + unknown)
+    return ClaimTestimony(speaks, math.log(true / false), bool(graded))
+
+
+def _doubtful(best: Candidate, calibration: Calibration) -> bool:
+    """Whether retrieval alone makes a rejection likely enough to ask for the fallback at once."""
+    return calibration.retrieval.probability(0.5, best.dense) < calibration.doubtful
+
+
+def _source(answer: str | None, read: Sequence[Candidate]) -> Candidate:
+    """The note that an answer was copied from; the best one when that cannot be told."""
+    if answer:
+        copied = normalised(answer).rstrip(".")
+        for candidate in read:
+            if copied in normalised(candidate.note.text):
+                return candidate
+    return read[0]
+
+
+@asynccontextmanager
+async def _beside(
+    make: Callable[[], Awaitable[_T]], *, start: bool
+) -> AsyncIterator[Callable[[], Awaitable[_T]]]:
+    """A call that may start now and be awaited later; cancelled when nobody comes for it."""
+    task = asyncio.ensure_future(make()) if start else None
+
+    async def result() -> _T:
+        return await (task if task is not None else make())
+
+    try:
+        yield result
+    finally:
+        if task is not None and not task.done():
+            task.cancel()
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
