@@ -133,6 +133,11 @@ class OpenAIChat:
                 except openai.BadRequestError as error:
                     if not self._adapted(error):
                         raise
+        except (openai.AuthenticationError, openai.PermissionDeniedError):
+            # Endpoints quote the key back; it must not stand in a traceback.
+            raise ModelUnauthorised(
+                "The model's endpoint refused the key. Check OPENAI_API_KEY."
+            ) from None
         except openai.OpenAIError as error:
             raise _translated(error, self._name) from error
         except ValueError as error:  # A body that claims to be JSON and is not.
@@ -206,14 +211,6 @@ def _translated(error: Any, model: str) -> ErenError:
         (
             openai.InternalServerError,
             ModelUnreachable("The model's endpoint failed. Try again in a moment."),
-        ),
-        (
-            openai.AuthenticationError,
-            ModelUnauthorised("The model's endpoint refused the key. Check OPENAI_API_KEY."),
-        ),
-        (
-            openai.PermissionDeniedError,
-            ModelUnauthorised("The model's endpoint refused the key. Check OPENAI_API_KEY."),
         ),
         (
             openai.RateLimitError,

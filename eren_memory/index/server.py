@@ -36,7 +36,9 @@ class ServerIndex:
         if url == ":memory:":
             client = AsyncQdrantClient(location=url)
         else:
-            client = AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS)
+            client = AsyncQdrantClient(
+                url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False
+            )
         name = f"{points.collection_name(space)}_{language}_v{points.FORMAT}"
         index = cls(client, name, dimension, points.Lexical(language))
         try:

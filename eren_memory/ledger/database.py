@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from eren_memory.errors import LedgerError, LedgerTooNew
@@ -94,13 +94,8 @@ def translated(url: str) -> Iterator[None]:
     """Turn the driver's errors into `LedgerError` with the cure."""
     try:
         yield
-    except OperationalError as error:
-        reason = str(error.orig).lower()
-        raise LedgerError(_explain(reason, url)) from error
     except DBAPIError as error:
-        raise LedgerError(
-            f"The notebook's database failed: {type(error.orig).__name__}."
-        ) from error
+        raise LedgerError(_explain(str(error.orig).lower(), url)) from error
     except OSError as error:
         raise LedgerError(
             f"The notebook's database cannot be reached: {error.strerror}."

@@ -1,0 +1,137 @@
+"""An OpenAI-compatible endpoint on loopback: real HTTP, scripted replies, recorded requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+DIMENSION = 64
+
+
+@dataclass
+class Reply:
+    """One scripted reply: `text` with an optional probability of its first word, or a raw body."""
+
+    text: str | None = "ok"
+    probability: float | None = None
+    status: int = 200
+    body: str | None = None
+    content_type: str = "application/json"
+    refusal: str | None = None
+    finish: str = "stop"
+    delay: float = 0.0
+    hold: asyncio.Event | None = None
+
+
+@dataclass
+class Endpoint:
+    """Rules are tried in order: the first whose text stands in the last message replies."""
+
+    url: str = ""
+    default: Reply = field(default_factory=lambda: Reply("unedited answer"))
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    rejects: dict[str, str] = field(default_factory=dict)
+    rules: list[tuple[str, Reply | Callable[[dict[str, Any]], Reply]]] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+
+    def when(self, mark: str, reply: Reply | Callable[[dict[str, Any]], Reply]) -> None:
+        """Reply so to requests whose last message has `mark` in it."""
+        self.rules.append((mark, reply))
+
+    @property
+    def conversations(self) -> list[list[dict[str, str]]]:
+        """The messages of every chat request so far."""
+        return [request["messages"] for request in self.requests]
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        self.requests.append(asked)
+        for parameter, message in self.rejects.items():
+            if parameter in asked:
+                error = {"message": message, "param": parameter, "type": "invalid_request_error"}
+                return web.json_response({"error": error}, status=400)
+        last = asked["messages"][-1]["content"]
+        reply = next((reply for mark, reply in self.rules if mark in last), self.default)
+        if callable(reply):
+            reply = reply(asked)
+        if reply.hold is not None:
+            await reply.hold.wait()
+        await asyncio.sleep(reply.delay)
+        if reply.body is not None:
+            return web.Response(
+                text=reply.body, status=reply.status, content_type=reply.content_type
+            )
+        return web.json_response(_completion(asked, reply), status=reply.status)
+
+    async def embeddings(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        self.embedded += asked["input"]
+        data = [
+            {"object": "embedding", "index": place, "embedding": words_vector(text).tolist()}
+            for place, text in enumerate(asked["input"])
+        ]
+        return web.json_response({"object": "list", "data": data, "model": asked["model"]})
+
+
+def words_vector(text: str) -> np.ndarray:
+    """A unit vector made of hashed words: texts that share words are near each other."""
+    vector = np.full(DIMENSION, 1e-3, dtype=np.float32)
+    for word in re.findall(r"\w+", text.lower()):
+        vector[int(hashlib.md5(word.encode()).hexdigest(), 16) % DIMENSION] += 1
+    return vector / np.linalg.norm(vector)
+
+
+@asynccontextmanager
+async def serve() -> AsyncIterator[Endpoint]:
+    """A running endpoint on a free loopback port."""
+    endpoint = Endpoint()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", endpoint.chat)
+    app.router.add_post("/v1/embeddings", endpoint.embeddings)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    endpoint.url = f"http://127.0.0.1:{port}/v1"
+    try:
+        yield endpoint
+    finally:
+        await runner.cleanup()
+
+
+def _completion(asked: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    choice: dict[str, Any] = {
+        "index": 0,
+        "finish_reason": reply.finish,
+        "message": {"role": "assistant", "content": reply.text, "refusal": reply.refusal},
+    }
+    if asked.get("logprobs") and reply.probability is not None and reply.text:
+        choice["logprobs"] = {"content": [_first_token(reply.text, reply.probability)]}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": asked["model"],
+        "choices": [choice],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    }
+
+
+def _first_token(text: str, probability: float) -> dict[str, Any]:
+    word = re.split(r"\W", text, maxsplit=1)[0]
+    other = {"yes": "no", "no": "yes", "true": "unknown", "false": "unknown"}.get(word, "true")
+    top = [
+        {"token": token, "logprob": math.log(max(p, 1e-9)), "bytes": None}
+        for token, p in ((word, probability), (other, 1 - probability))
+    ]
+    return {**top[0], "top_logprobs": top}

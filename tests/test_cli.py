@@ -1,0 +1,251 @@
+"""The command line as a script would use it: arguments in, JSON and exit status out."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eren_memory.app import open_app
+from eren_memory.config import Settings
+from tests.endpoint import Endpoint, Reply
+
+
+@dataclass
+class Ran:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def eren(settings: Settings, endpoint: Endpoint):
+    """Run `eren` in a process of its own."""
+    environment = {
+        **os.environ,
+        "EREN_HOME": str(settings.home),
+        "EREN_MODEL": "scripted",
+        "OPENAI_BASE_URL": endpoint.url,
+        "OPENAI_API_KEY": "sk-secret-of-the-tests",
+        "EREN_EMBEDDING_MODEL": "hashed-words",
+        "EREN_EMBEDDING_URL": endpoint.url,
+    }
+
+    async def run(*words: str, stdin: str = "", **variables: str) -> Ran:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "eren_memory.cli", *words,
+            env={**environment, **variables},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await child.communicate(stdin.encode())
+        return Ran(child.returncode or 0, out.decode(), err.decode())
+
+    return run
+
+
+async def test_a_question_an_answer_a_correction_and_the_corrected_answer(eren, endpoint: Endpoint):
+    endpoint.when("Note: The ferry leaves at noon.", Reply("yes: at noon", probability=0.999))
+    before = (await eren("ask", "When does the ferry leave?", "--json")).data
+    assert (before["answer"], before["origin"], before["notes"]) == ("unedited answer", "model", [])
+    added = (await eren("note", "add", "The ferry leaves at noon.", "--json")).data
+    assert added.keys() == {"number", "id", "revision", "conflicts"}
+    assert (added["number"], added["revision"], added["conflicts"]) == (1, 1, [])
+    after = (await eren("ask", "When does the ferry leave at all?", "--json", "--trace")).data
+    assert (after["answer"], after["origin"]) == ("at noon", "notebook")
+    [note] = after["notes"]
+    assert note.keys() == {"number", "id", "revision", "text", "score"}
+    assert (note["number"], note["id"]) == (1, added["id"])
+    assert after.keys() == {
+        "answer", "origin", "notes", "p", "calls", "tokens", "ms", "trace",
+    }  # fmt: skip
+    assert after["tokens"] == {"prompt": 7, "completion": 3}
+    other = (await eren("ask", "Who painted it?", "--json")).data
+    assert (other["answer"], other["origin"]) == ("unedited answer", "model")
+
+
+async def test_a_claim_is_checked_with_verdict_and_answer(eren, endpoint: Endpoint):
+    endpoint.when("Note: The ferry leaves at noon.", Reply("false", probability=0.999))
+    await eren("note", "add", "The ferry leaves at noon.")
+    checked = (await eren("check", "The ferry leaves at noon sharp.", "--json")).data
+    assert (checked["verdict"], checked["answer"], checked["origin"]) == (
+        "refuted",
+        "no",
+        "notebook",
+    )
+
+
+async def test_notes_are_listed_shown_searched_and_retired(eren):
+    await eren("note", "add", "The ferry leaves at noon.", "--reason", "timetable", "--source", "u")
+    await eren("note", "add", "The bridge is closed.")
+    listed = (await eren("note", "list", "--json")).data
+    assert [note["number"] for note in listed] == [1, 2]
+    shown = (await eren("note", "show", "1", "--json")).data
+    assert (shown["text"], shown["reason"], shown["source_url"], shown["status"]) == (
+        "The ferry leaves at noon.", "timetable", "u", "active",
+    )  # fmt: skip
+    assert shown["author_id"].startswith("local:")
+    found = (await eren("note", "search", "ferry noon", "--json")).data
+    assert found[0]["number"] == 1
+    assert (await eren("note", "retire", "1", "--json")).data["status"] == "retired"
+    assert [
+        n["number"] for n in (await eren("note", "list", "--status", "active", "--json")).data
+    ] == [2]
+
+
+async def test_guilds_are_apart(eren):
+    await eren("note", "add", "Secret.", "--guild", "theirs")
+    assert (await eren("note", "list", "--json")).data == []
+    assert (await eren("note", "show", "1")).status == 1
+
+
+async def test_status_names_the_parts_and_hides_the_key(eren):
+    ran = await eren("status", "--json")
+    assert ran.data["model"] == "scripted"
+    assert ran.data["calibration"] == "uncalibrated"
+    assert "sk-secret" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["ask", " "], 1, "question is empty"),
+        (["ask", "x" * 1001], 1, "limit is 1,000"),
+        (["ask", "q", "--method", "magic"], 1, "no method magic"),
+        (["note", "add", ""], 1, "note is empty"),
+        (["note", "add", "x" * 2001], 1, "limit is 2,000"),
+        (["note", "show", "7"], 1, "no note #7"),
+        (["note", "retire", "7"], 1, "no note #7"),
+        (["import", "missing.jsonl"], 1, "cannot be read"),
+        (["note", "show", "seven"], 2, "not a valid integer"),
+        (["note", "list", "--status", "odd"], 2, "is not one of"),
+        (["frobnicate"], 2, "No such command"),
+        (["ask"], 2, "Missing argument"),
+        (["eval", "--data", "missing.json"], 1, "cannot be read"),
+        (["eval", "--data", "x", "--methods", "magic"], 2, "magic is not one of"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+async def test_a_refusal_is_one_line_and_a_status(eren, words, status, said):
+    ran = await eren(*words)
+    assert ran.status == status
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+    if status == 1:
+        assert len(ran.err.strip().splitlines()) == 1
+
+
+async def test_a_home_that_cannot_be_written_is_named(eren, tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    ran = await eren("note", "list", EREN_HOME=str(blocked / "home"))
+    assert ran.status == 1
+    assert "Set EREN_HOME" in ran.err
+
+
+async def test_an_endpoint_that_is_down_is_named(eren):
+    ran = await eren("ask", "Who?", OPENAI_BASE_URL="http://127.0.0.1:1/v1")
+    assert ran.status == 1
+    assert "cannot be reached" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+async def test_an_endpoint_that_stops_in_mid_question_is_named(eren, endpoint: Endpoint):
+    endpoint.default = Reply(body='{"choices": [', status=200)
+    ran = await eren("ask", "Who?")
+    assert ran.status == 1
+    assert "not a chat completion" in ran.err
+
+
+async def test_a_wrong_setting_is_named(eren):
+    ran = await eren("status", EREN_MODEL_TIMEOUT="soon")
+    assert ran.status == 1
+    assert "EREN_MODEL_TIMEOUT" in ran.err
+
+
+async def test_beside_a_running_bot_notes_can_be_written_and_questions_are_refused(
+    eren, settings: Settings
+):
+    async with open_app(settings) as bot:
+        await bot.notebook.open()
+        assert (await eren("note", "add", "The ferry leaves at noon.")).status == 0
+        asked = await eren("ask", "When does the ferry leave?")
+        assert asked.status == 1
+        assert "Another process" in asked.err
+        found = await bot.notebook.search("local", "When does the ferry leave?", 5)
+        assert [one.note.number for one in found] == [1]
+
+
+async def test_importing_beside_a_running_bot_leaves_the_indexing_to_it(
+    eren, settings: Settings, tmp_path: Path
+):
+    file = tmp_path / "notes.jsonl"
+    file.write_text('{"text": "One."}\n{"text": "Two."}\n')
+    async with open_app(settings) as bot:
+        await bot.notebook.open()
+        assert (await eren("import", str(file), "--json")).data == {
+            "added": 2, "known": 0, "waiting": 2,
+        }  # fmt: skip
+        await bot.notebook.project()
+        assert await bot.notebook.pending() == 0
+
+
+async def test_the_console_asks_adds_checks_and_explains(eren, endpoint: Endpoint):
+    endpoint.when("Note: The ferry leaves at noon.\nQ", Reply("yes: at noon", probability=0.999))
+    lines = [
+        "When does the ferry leave?", "/why", "/note add The ferry leaves at noon.",
+        "When does the ferry leave?", "/why", "/note list", "/note show x", "/note retire 1",
+        "/oops", "/help", "/quit", "never reached",
+    ]  # fmt: skip
+    ran = await eren("console", stdin="\n".join(lines))
+    assert ran.status == 0
+    for said in (
+        "no note applies", "gate closed", "Added note #1", "at noon\n  — From note #1",
+        "Give the note's number", "Retired note #1", "There is no command /oops",
+    ):  # fmt: skip
+        assert said in ran.out
+    assert "never reached" not in ran.out
+
+
+async def test_the_demo_without_a_terminal_plays_the_tour_twice_the_same(eren, endpoint: Endpoint):
+    endpoint.when("Note: The capital of Australia", Reply("yes: Melbourne", probability=0.999))
+    for _ in range(2):
+        ran = await eren("demo")
+        assert ran.status == 0
+        assert "scripted at http://127.0.0.1" in ran.out
+        assert "Added note" in ran.out
+        assert "Melbourne\n  — From note" in ran.out
+
+
+async def test_text_that_a_terminal_would_obey_is_shown_instead(eren, endpoint: Endpoint):
+    endpoint.default = Reply("safe \x1b[2J\u202eevil")
+    assert (await eren("ask", "Who?")).out.startswith("safe \\u001b[2J\\u202eevil")
+
+
+async def test_listing_notes_loads_no_model(settings: Settings):
+    code = (
+        "import sys; sys.argv = ['eren', 'note', 'list']\n"
+        "from eren_memory.cli import main\nmain()\n"
+        "heavy = {'torch', 'openai', 'sentence_transformers', 'sklearn', 'qdrant_client', "
+        "'qdrant_edge', 'alembic', 'rich', 'discord'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    environment = {**os.environ, "EREN_HOME": str(settings.home)}
+    first = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eren_memory.cli", "note", "list", env=environment
+    )  # Migrates, which needs more.
+    assert await first.wait() == 0
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env=environment, stderr=subprocess.PIPE
+    )
+    _, err = await child.communicate()
+    assert (child.returncode, err.decode()) == (0, "")

@@ -1,0 +1,273 @@
+"""The engine's decisions, against a real endpoint whose replies are scripted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from eren_memory import errors, relevance
+from eren_memory.app import App, open_app, own_calibrations
+from eren_memory.config import Settings
+from eren_memory.domain import ClaimVerdict, NoteDraft, Origin, Path, Place
+from eren_memory.prompts import PROMPT_VERSION, Style, unedited, unedited_claim
+from eren_memory.relevance import Calibration, Key, Task, Weights
+from tests.endpoint import Endpoint, Reply
+
+PLACE = Place("g")
+NOTE = "The Fenlake Ferry leaves at noon."
+QUESTION = "When does the Fenlake Ferry leave?"
+READING = f"Note: {NOTE}"
+# Bag-of-words cosines: the question and its note are at 0.74, a stranger's question near 0.
+CALIBRATION = Calibration(
+    decision=Weights(-2.5, 1.0, 4.0), retrieval=Weights(-10.0, 0.0, 20.0), gate=0.5, doubtful=0.0
+)
+
+
+def calibrate(settings: Settings, **changes: object) -> None:
+    made = {
+        Key("scripted", "hashed-words", PROMPT_VERSION, graded, task): replace(
+            CALIBRATION,
+            **changes,  # type: ignore[arg-type]
+        )
+        for graded in (True, False)
+        for task in Task
+    }
+    relevance.write(own_calibrations(settings), made)
+
+
+@pytest_asyncio.fixture
+async def app(settings: Settings) -> AsyncIterator[App]:
+    calibrate(settings)
+    async with open_app(settings) as opened:
+        await opened.notebook.add("g", NoteDraft(NOTE), "ann")
+        yield opened
+
+
+async def ask(app: App, question: str = QUESTION, method: str = "eren"):
+    return await app.eren.answer(question, PLACE, method)
+
+
+async def test_a_note_that_answers_gives_the_answer_in_one_call(app: App, endpoint: Endpoint):
+    endpoint.when(READING, Reply("yes: at noon", probability=0.95))
+    answer = await ask(app)
+    assert (answer.text, answer.origin) == ("at noon", Origin.NOTEBOOK)
+    assert [one.note.number for one in answer.notes] == [1]
+    assert answer.trace.path is Path.ACCEPTED
+    assert answer.trace.usage.calls == len(endpoint.requests) == 1
+    assert answer.trace.verdict == pytest.approx(0.95)
+    assert answer.trace.p is not None
+    assert answer.trace.p > 0.5
+
+
+async def test_a_question_without_a_near_note_costs_one_call(app: App, endpoint: Endpoint):
+    answer = await ask(app, "Who painted the ceiling?")
+    assert (answer.text, answer.origin) == ("unedited answer", Origin.MODEL)
+    assert answer.trace.path is Path.GATE_CLOSED
+    assert answer.notes == ()
+    assert len(endpoint.requests) == 1
+
+
+async def test_a_rejected_note_gives_the_models_own_answer(app: App, endpoint: Endpoint):
+    endpoint.when(READING, Reply("no", probability=0.97))
+    answer = await ask(app)
+    assert (answer.text, answer.origin) == ("unedited answer", Origin.MODEL)
+    assert answer.trace.path is Path.REJECTED
+    assert answer.notes == ()
+    assert answer.trace.usage.calls == len(endpoint.requests) == 2
+
+
+async def test_a_yes_that_the_formula_does_not_believe_never_reaches_the_person(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings, decision=Weights(-20.0, 1.0, 4.0))
+    endpoint.when("Note: ", Reply("yes: at noon", probability=0.95))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        assert (await ask(app)).text == "unedited answer"
+
+
+async def test_an_accepted_note_that_the_model_denied_is_read_again_alone(
+    app: App, endpoint: Endpoint
+):
+    def reply(asked: dict) -> Reply:
+        is_first = len(asked["messages"]) > 2
+        return Reply("no", probability=0.52) if is_first else Reply("at noon")
+
+    endpoint.when(READING, reply)
+    answer = await ask(app)
+    assert (answer.text, answer.origin) == ("at noon", Origin.NOTEBOOK)
+    assert answer.trace.path is Path.ACCEPTED_REREAD
+    assert answer.trace.usage.calls == 2
+
+
+@pytest.mark.parametrize("method", ["eren", "eren-paper"])
+async def test_the_fallback_request_is_byte_for_byte_the_unedited_one(
+    app: App, endpoint: Endpoint, method: str
+):
+    endpoint.when(READING, Reply("no", probability=0.99))
+    endpoint.when("Read this and", Reply("unanswerable"))
+    await ask(app, method="unedited")
+    await ask(app, method=method)
+    first, *_, last = endpoint.requests
+    assert len(endpoint.requests) == 3
+    assert first == last
+    assert first["messages"] == unedited(QUESTION, Style.CHAT)
+
+
+@pytest.mark.parametrize("method", ["eren", "eren-paper"])
+async def test_the_fallback_of_a_claim_is_byte_for_byte_the_unedited_one(
+    app: App, endpoint: Endpoint, method: str
+):
+    endpoint.when(READING, Reply("unknown", probability=0.99))
+    endpoint.when("Can we conclude", Reply("It's impossible to say"))
+    claim = "The Fenlake Ferry is red."
+    await app.eren.check(claim, PLACE, "unedited")
+    await app.eren.check(claim, PLACE, method)
+    first, *_, last = endpoint.requests
+    assert len(endpoint.requests) == 3
+    assert first == last
+    assert first["messages"] == unedited_claim(claim)
+
+
+async def test_no_request_that_speaks_for_the_model_contains_a_note(app: App, endpoint: Endpoint):
+    endpoint.when(READING, Reply("no", probability=0.99))
+    await ask(app)
+    assert NOTE not in str(endpoint.conversations[-1])
+
+
+async def test_in_the_doubtful_band_the_fallback_starts_before_the_verdict_ends(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings, doubtful=1.0)
+    verdict = asyncio.Event()
+    endpoint.when(READING, Reply("no", probability=0.99, hold=verdict))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        asking = asyncio.create_task(ask(app))
+        while len(endpoint.requests) < 2:
+            await asyncio.sleep(0.01)
+        assert not verdict.is_set()
+        verdict.set()
+        answer = await asking
+    assert answer.text == "unedited answer"
+    assert answer.trace.usage.calls == 2
+
+
+async def test_a_fallback_that_is_not_needed_is_called_off(settings: Settings, endpoint: Endpoint):
+    calibrate(settings, doubtful=1.0)
+    endpoint.when("Please answer", Reply(delay=30))
+    endpoint.when(READING, Reply("yes: at noon", probability=0.95, delay=0.1))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        answer = await asyncio.wait_for(ask(app), 5)
+    assert answer.text == "at noon"
+    assert answer.trace.usage.calls == 2
+
+
+async def test_without_log_probabilities_the_words_decide(app: App, endpoint: Endpoint):
+    endpoint.when(READING, Reply("yes: at noon"))
+    answer = await ask(app)
+    assert answer.origin is Origin.NOTEBOOK
+    assert answer.trace.verdict == pytest.approx(relevance.in_words(says_yes=True))
+
+
+async def test_the_note_that_the_answer_was_copied_from_is_the_one_shown(
+    app: App, endpoint: Endpoint
+):
+    await app.notebook.retire("g", 1, "bob")
+    for hour in ("dusk", "ten"):
+        await app.notebook.add("g", NoteDraft(f"The Fenlake Ferry leaves at {hour}."), "bob")
+    endpoint.when("Note: ", Reply("yes: at ten", probability=0.95))
+    answer = await ask(app)
+    assert [one.note.text for one in answer.notes] == ["The Fenlake Ferry leaves at ten."]
+    assert endpoint.conversations[-1][-1]["content"].count("Note: ") == 2
+
+
+async def test_a_note_is_quoted_when_the_model_is_gone_and_retrieval_is_sure(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings, retrieval=Weights(5.0, 0.0, 0.0))
+    endpoint.default = Reply(status=503, body="{}")
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        answer = await ask(app)
+    assert (answer.text, answer.origin) == (NOTE, Origin.NOTEBOOK)
+    assert answer.trace.path is Path.NOTE_QUOTED
+
+
+async def test_nothing_is_made_up_when_the_model_is_gone(settings: Settings, endpoint: Endpoint):
+    calibrate(settings, retrieval=Weights(-5.0, 0.0, 0.0))
+    endpoint.default = Reply(status=503, body="{}")
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        for question in (QUESTION, "Who painted the ceiling?"):
+            with pytest.raises(errors.ModelUnreachable):
+                await ask(app, question)
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict", "answer"),
+    [("true", ClaimVerdict.SUPPORTED, "yes"), ("false", ClaimVerdict.REFUTED, "no")],
+)
+async def test_a_claim_that_a_note_decides_is_decided_by_it(
+    app: App, endpoint: Endpoint, word: str, verdict: ClaimVerdict, answer: str
+):
+    endpoint.when(READING, Reply(word, probability=0.98))
+    checked = await app.eren.check("The Fenlake Ferry leaves at dawn.", PLACE)
+    assert (checked.verdict, checked.answer, checked.origin) == (verdict, answer, Origin.NOTEBOOK)
+    assert [one.note.number for one in checked.notes] == [1]
+
+
+async def test_a_claim_that_no_note_decides_gets_the_models_own_yes_or_no(
+    app: App, endpoint: Endpoint
+):
+    endpoint.when(READING, Reply("unknown", probability=0.99))
+    endpoint.when("Is it true that", Reply("Yes"))
+    checked = await app.eren.check("The Fenlake Ferry is red.", PLACE)
+    assert (checked.verdict, checked.answer) == (ClaimVerdict.SILENT, "yes")
+    assert (checked.origin, checked.notes) == (Origin.MODEL, ())
+
+
+async def test_the_papers_method_answers_from_five_notes_or_falls_back(
+    app: App, endpoint: Endpoint
+):
+    for number in range(6):
+        await app.notebook.add("g", NoteDraft(f"The Fenlake Ferry has deck {number}."), "ann")
+    endpoint.when("Read this and", Reply("At noon"))
+    answer = await ask(app, method="eren-paper")
+    assert (answer.text, answer.origin, len(answer.notes)) == ("At noon", Origin.NOTEBOOK, 5)
+    assert answer.trace.usage.calls == 1
+
+
+async def test_one_step_has_no_way_out(app: App, endpoint: Endpoint):
+    endpoint.when("Read this and", Reply("unanswerable"))
+    answer = await ask(app, method="one-step")
+    assert (answer.text, answer.origin) == ("unanswerable", Origin.NOTEBOOK)
+
+
+async def test_the_unedited_method_does_not_look_at_the_notebook(app: App, endpoint: Endpoint):
+    answer = await ask(app, method="unedited")
+    assert (answer.text, answer.trace.candidates) == ("unedited answer", ())
+
+
+@pytest.mark.parametrize(
+    ("question", "fault"),
+    [("  ", "empty"), ("x" * 1001, "limit is 1,000"), ("a\x00b", "unreadable")],
+)
+async def test_a_bad_question_reaches_no_model(app: App, endpoint: Endpoint, question, fault):
+    with pytest.raises(errors.BadInput, match=fault):
+        await ask(app, question)
+    assert endpoint.requests == []
+
+
+async def test_an_unknown_method_names_the_known_ones(app: App):
+    with pytest.raises(errors.BadInput, match="eren, eren-paper, one-step, unedited"):
+        await ask(app, method="magic")
+
+
+async def test_other_guilds_notes_are_not_even_candidates(app: App):
+    answer = await app.eren.answer(QUESTION, Place("another"))
+    assert answer.trace.candidates == ()
+    assert answer.origin is Origin.MODEL

@@ -1,0 +1,161 @@
+import logging
+import traceback
+
+import pytest
+
+from eren_memory import errors
+from eren_memory.llm import Endpoint as Address
+from eren_memory.llm import Message, OpenAIChat
+from tests.endpoint import Endpoint, Reply
+
+ASK: list[Message] = [{"role": "user", "content": "hello"}]
+KEY = "sk-secret-of-the-tests"
+
+
+def chat(url: str, *, timeout: float = 5, name: str = "scripted") -> OpenAIChat:
+    async def connect() -> Address:
+        return Address(url, KEY)
+
+    return OpenAIChat(name, connect, timeout=timeout)
+
+
+def error_reply(status: int, message: str = "no", code: str | None = None) -> Reply:
+    body = f'{{"error": {{"message": "{message}", "code": {f"{code!r}".replace(chr(39), chr(34)) if code else "null"}}}}}'
+    return Reply(status=status, body=body)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (error_reply(401), errors.ModelUnauthorised),
+        (error_reply(403), errors.ModelUnauthorised),
+        (error_reply(404), errors.ModelNotFound),
+        (error_reply(429), errors.ModelRateLimited),
+        (error_reply(500), errors.ModelUnreachable),
+        (error_reply(503), errors.ModelUnreachable),
+        (error_reply(400, code="context_length_exceeded"), errors.PromptTooLong),
+        (error_reply(400, "the request exceeds the available context size"), errors.PromptTooLong),
+        (error_reply(400, code="content_filter"), errors.ModelRefused),
+        (error_reply(400, "odd"), errors.ModelError),
+        (error_reply(418), errors.ModelError),
+        (
+            Reply(body="<html>a captive portal</html>", content_type="text/html"),
+            errors.MalformedReply,
+        ),
+        (Reply(body='{"half": '), errors.MalformedReply),
+        (Reply(body="[]"), errors.MalformedReply),
+        (Reply(body='{"choices": []}'), errors.MalformedReply),
+        (Reply(body='{"choices": [{"message": "text"}]}'), errors.MalformedReply),
+        (Reply(text=""), errors.EmptyReply),
+        (Reply(text=None), errors.EmptyReply),
+        (Reply(text=None, refusal="I will not"), errors.ModelRefused),
+        (Reply(text="cut", finish="content_filter"), errors.ModelRefused),
+    ],
+    ids=lambda value: (
+        value.__name__ if isinstance(value, type) else (value.body or str(value.text))[:30]
+    ),
+)
+async def test_whatever_an_endpoint_does_wrong_has_a_name(endpoint: Endpoint, reply, expected):
+    endpoint.default = reply
+    model = chat(endpoint.url)
+    with pytest.raises(errors.ModelError) as caught:
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+    assert type(caught.value) is expected
+
+
+async def test_an_endpoint_that_is_not_there_is_unreachable():
+    model = chat("http://127.0.0.1:1/v1")
+    with pytest.raises(errors.ModelUnreachable, match="OPENAI_BASE_URL"):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+
+
+async def test_an_endpoint_that_never_answers_is_given_up(endpoint: Endpoint):
+    endpoint.default = Reply(delay=5)
+    model = chat(endpoint.url, timeout=0.2)
+    with pytest.raises(errors.ModelUnreachable, match="in time"):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+
+
+async def test_a_failed_request_is_repeated_once(endpoint: Endpoint):
+    endpoint.default = error_reply(500)
+    model = chat(endpoint.url)
+    with pytest.raises(errors.ModelUnreachable):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+    assert len(endpoint.requests) == 2
+
+
+async def test_the_key_is_in_no_error_no_trace_and_no_log(endpoint: Endpoint, caplog):
+    caplog.set_level(logging.DEBUG)
+    endpoint.default = error_reply(401, f"Incorrect API key provided: {KEY}")
+    model = chat(endpoint.url)
+    with pytest.raises(errors.ModelUnauthorised) as caught:
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(Address(endpoint.url, KEY))
+    assert KEY not in caplog.text
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_usage_and_the_first_tokens_alternatives_come_back(endpoint: Endpoint):
+    endpoint.default = Reply("yes: Paris", probability=0.75)
+    model = chat(endpoint.url)
+    completion = await model.complete(ASK, max_tokens=5, logprobs=True)
+    await model.close()
+    assert completion.text == "yes: Paris"
+    assert [token for token, _ in completion.first_token] == ["yes", "no"]
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (7, 3)
+    assert endpoint.requests[0]["temperature"] == 0
+
+
+async def test_without_log_probabilities_there_are_no_alternatives(endpoint: Endpoint):
+    model = chat(endpoint.url)
+    completion = await model.complete(ASK, max_tokens=5, logprobs=True)
+    await model.close()
+    assert completion.first_token == ()
+
+
+async def test_what_an_endpoint_refuses_by_name_is_left_out_once_and_remembered(endpoint: Endpoint):
+    endpoint.rejects = {
+        "max_tokens": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+        "logprobs": "logprobs is not supported with this model.",
+        "temperature": "Unsupported value: 'temperature' does not support 0 with this model.",
+    }
+    model = chat(endpoint.url)
+    await model.complete(ASK, max_tokens=5, logprobs=True)
+    assert len(endpoint.requests) == 4
+    await model.complete(ASK, max_tokens=5, logprobs=True)
+    await model.close()
+    assert len(endpoint.requests) == 5
+    sent = endpoint.requests[-1]
+    assert sent.keys() == {"model", "messages", "max_completion_tokens"}
+    assert sent["max_completion_tokens"] > 1_000  # Room to think.
+
+
+async def test_a_thinking_models_thoughts_are_not_its_answer(endpoint: Endpoint):
+    endpoint.default = Reply("<think>Is it Lyon? No.</think>\nyes: Paris")
+    model = chat(endpoint.url)
+    assert (await model.complete(ASK, max_tokens=5)).text == "yes: Paris"
+    await model.close()
+
+
+def test_every_error_that_the_client_can_raise_is_translated():
+    import openai
+    from openai import _exceptions
+
+    from eren_memory.llm import _translated
+
+    class Anything:
+        status_code = 500
+        headers: dict[str, str] = {}
+        request = None
+
+    for name in _exceptions.__all__:
+        kind = getattr(openai, name, None) or getattr(_exceptions, name)
+        error = kind.__new__(kind)
+        error.message, error.code, error.body, error.status_code = "m", None, None, 500
+        assert isinstance(_translated(error, "model"), errors.ModelError), name
