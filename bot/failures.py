@@ -19,7 +19,7 @@ class NotAllowed(app_commands.CheckFailure):
 
 
 async def on_error(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
-    """Tell the person, privately, what was wrong; log what nobody expected."""
+    """Tell the person what was wrong; log what nobody expected."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed):
         text = str(cause)
@@ -30,7 +30,8 @@ async def on_error(interaction: discord.Interaction, error: app_commands.AppComm
         text = UNEXPECTED
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True)
+            # In place of "thinking…", and as private as that was.
+            await interaction.edit_original_response(content=text)
         else:
             await interaction.response.send_message(text, ephemeral=True)
     except discord.HTTPException as failed:

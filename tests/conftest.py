@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @pytest.fixture(autouse=True)
-def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that reaches for the network fails."""
     connect = socket.socket.connect
 
@@ -29,7 +29,6 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-    yield
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +54,7 @@ def settings(tmp_path: Path, endpoint: Endpoint) -> Settings:
         home=tmp_path / "home",
         model="scripted",
         openai_base_url=endpoint.url,
-        openai_api_key="sk-secret-of-the-tests",  # type: ignore[arg-type]
+        openai_api_key="sk-secret-of-the-tests",
         embedding_model="hashed-words",
         embedding_url=endpoint.url,
         model_timeout=5,

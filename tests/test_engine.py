@@ -91,7 +91,7 @@ async def test_a_yes_that_the_formula_does_not_believe_never_reaches_the_person(
 async def test_an_accepted_note_that_the_model_denied_is_read_again_alone(
     app: App, endpoint: Endpoint
 ):
-    def reply(asked: dict) -> Reply:
+    def reply(asked: dict[str, list[object]]) -> Reply:
         is_first = len(asked["messages"]) > 2
         return Reply("no", probability=0.52) if is_first else Reply("at noon")
 

@@ -13,7 +13,7 @@ from qdrant_client import AsyncQdrantClient
 
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.errors import IndexBusy, NoteIndexError
-from eren_memory.index import NoteIndex, points
+from eren_memory.index import Hit, NoteIndex, points
 from eren_memory.index.edge import EdgeIndex
 from eren_memory.index.server import ServerIndex
 from tests.endpoint import DIMENSION, words_vector
@@ -41,7 +41,7 @@ async def put(index: NoteIndex, *notes: Note) -> None:
     await index.checkpoint()
 
 
-async def found(index: NoteIndex, text: str, guild: str = "g") -> list:
+async def found(index: NoteIndex, text: str, guild: str = "g") -> list[Hit]:
     return await index.search(text, words_vector(text)[None], guild, 5)
 
 

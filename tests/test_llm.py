@@ -1,3 +1,4 @@
+import json
 import logging
 import traceback
 
@@ -20,8 +21,7 @@ def chat(url: str, *, timeout: float = 5, name: str = "scripted") -> OpenAIChat:
 
 
 def error_reply(status: int, message: str = "no", code: str | None = None) -> Reply:
-    body = f'{{"error": {{"message": "{message}", "code": {f"{code!r}".replace(chr(39), chr(34)) if code else "null"}}}}}'
-    return Reply(status=status, body=body)
+    return Reply(status=status, body=json.dumps({"error": {"message": message, "code": code}}))
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,6 @@ def test_every_error_that_the_client_can_raise_is_translated():
     from openai import _exceptions
 
     from eren_memory.llm import _translated
-
-    class Anything:
-        status_code = 500
-        headers: dict[str, str] = {}
-        request = None
 
     for name in _exceptions.__all__:
         kind = getattr(openai, name, None) or getattr(_exceptions, name)

@@ -15,7 +15,7 @@ from eren_memory.errors import ImportRefused
 from eren_memory.transfer import import_notes
 
 
-def written(path: Path, *lines: bytes | str | dict) -> Path:
+def written(path: Path, *lines: bytes | str | dict[str, object]) -> Path:
     raw = [
         line
         if isinstance(line, bytes)

@@ -24,7 +24,7 @@ class Ask(commands.Cog):
         self,
         interaction: discord.Interaction,
         question: app_commands.Range[str, 1, QUESTION_LIMIT],
-        private: bool = False,
+        private: bool = False,  # noqa: FBT002 - An option of the command.
     ) -> None:
         """Ask a question; moderators' notes are taken into account."""
         await interaction.response.defer(ephemeral=private, thinking=True)

@@ -90,9 +90,7 @@ def evaluate(
 @click.option("--questions", default=1_200, show_default=True, type=click.IntRange(30))
 @_seed
 @_concurrency
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write [default: this installation's]."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write it.")
 @json_option
 def calibrate(
     data: Path,
@@ -151,7 +149,8 @@ def _methods(given: str) -> list[str]:
 
 
 def _table(results: dict[str, Any]) -> str:
-    head = f"{'method':<12} {'ES':>6} {'BP':>6} {'EQ':>6} {'exact':>6} {'calls':>6} {'p50 ms':>7} {'p95 ms':>7}"
+    head = f"{'method':<12} {'ES':>6} {'BP':>6} {'EQ':>6} {'exact':>6} {'calls':>6}"
+    head += f" {'p50 ms':>7} {'p95 ms':>7}"
     lines = [
         f"{name:<12} {one['es']:6.3f} {one['bp']:6.3f} {one['eq']:6.3f} {one['eq_exact']:6.3f} "
         f"{one['calls_per_question']:6.2f} {one['ms_p50']:7.0f} {one['ms_p95']:7.0f}"
