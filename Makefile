@@ -2,6 +2,7 @@
 # make test    the test suite
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
+# make docs    make docs/cli.md again from the program's own help
 #
 # TORCH_INDEX  package index to take torch from, such as PyTorch's own CPU index: elsewhere than on
 #              machines whose pip finds a CPU build, plain torch on Linux brings several GB of CUDA
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test test-model check format clean
+.PHONY: demo test test-model check format docs clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -57,6 +58,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/cli_reference.py > docs/cli.md
 
 clean:
 	rm -rf $(VENV)

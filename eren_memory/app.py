@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from eren_memory.ledger import open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.prompts import PROMPT_VERSION, Style
+from eren_memory.prompts import PROMPT_VERSION, Style, reading
 from eren_memory.relevance import Calibrations
 
 
@@ -34,10 +35,16 @@ class App:
 
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
-        await self.notebook.open()
-        await self.notebook.project()
-        if self.local_server is not None:
-            await self.local_server.connect()
+
+        async def notebook() -> None:
+            await self.notebook.open()
+            await self.notebook.project()
+
+        async def model() -> None:
+            if self.local_server is not None:
+                await self.local_server.connect()
+
+        await asyncio.gather(notebook(), model())
 
 
 def own_calibrations(settings: Settings) -> Path:
@@ -57,9 +64,7 @@ async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterat
     """
     async with open_ledger(_database_url(settings)) as ledger:
         embedder = _embedder(settings)
-        server = (
-            LocalServer(settings.home, settings.model_file) if settings.wants_local_model else None
-        )
+        server = _local_server(settings) if settings.wants_local_model else None
         model = _chat_model(settings, server)
 
         async def open_index(embedder: Embedder) -> tuple[NoteIndex, bool]:
@@ -113,6 +118,11 @@ def _embedder(settings: Settings) -> Embedder:
     return LocalEmbedder(settings.embedding_model)
 
 
+def _local_server(settings: Settings) -> LocalServer:
+    # Everything of the reading prompt but the notes and the question.
+    return LocalServer(settings.home, settings.model_file, prefix=reading([], "")[:-1])
+
+
 def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
     if server is not None:
         return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
@@ -144,8 +154,6 @@ async def _open_index(settings: Settings, embedder: Embedder) -> tuple[NoteIndex
             await embedder.load(),
             settings.bm25_language,
         )
-    import asyncio
-
     from eren_memory.index.edge import EdgeIndex
 
     return await asyncio.to_thread(

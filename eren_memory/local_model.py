@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import json
+import logging
 import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from eren_memory.errors import LocalModelError
-from eren_memory.llm import Endpoint
+from eren_memory.llm import Endpoint, Message
 
 MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
@@ -30,7 +33,11 @@ _BLOCK = 1 << 22
 # The reading prompt with long notes, twice: the unedited call may run beside it.
 _CONTEXT_PER_SLOT = 4_096
 _SLOTS = 2
+_CACHE_MIB = 512
+_PRIME_SECONDS = 120
 _KEY_VARIABLE = "EREN_LOCAL_SERVER_KEY"
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all)."""
@@ -140,9 +147,10 @@ class LocalServer:
     The child waits on its standard input, which closes when this process ends in whatever way.
     """
 
-    def __init__(self, home: Path, own_file: Path | None) -> None:
+    def __init__(self, home: Path, own_file: Path | None, prefix: Sequence[Message] = ()) -> None:
         self._home = home
         self._own_file = own_file
+        self._prefix = prefix
         self._endpoint: Endpoint | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
@@ -167,6 +175,12 @@ class LocalServer:
                 "The embedded model's runtime is not installed. Run: pip install 'eren-bot[local]'"
             )
         key = secrets.token_urlsafe(24)
+        try:
+            self._states.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalModelError(
+                f"Cannot write to {self._states}: {error.strerror}. Set EREN_HOME to another folder."
+            ) from error
         with tempfile.TemporaryFile() as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -174,6 +188,7 @@ class LocalServer:
                 "eren_memory.local_model",
                 str(path),
                 self.model_name,
+                str(self._states),
                 env={**os.environ, _KEY_VARIABLE: key},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -183,7 +198,9 @@ class LocalServer:
             )
             said = await self._process.stdout.readline() if self._process.stdout else b""
             if said.startswith(b"http"):
-                return Endpoint(f"{said.decode().strip()}/v1", key)
+                address = said.decode().strip()
+                await asyncio.to_thread(self._prime, address, key, path)
+                return Endpoint(f"{address}/v1", key)
             log.seek(0)
             reasons = log.read().decode(errors="replace").strip().splitlines() or [
                 "no reason given"
@@ -192,6 +209,30 @@ class LocalServer:
             f"The embedded model does not start from {path.name}: {reasons[-1]}. "
             "Check the file, or set EREN_MODEL_FILE to another GGUF file."
         )
+
+    @property
+    def _states(self) -> Path:
+        return self._home / "models" / "states"
+
+    def _prime(self, address: str, key: str, path: Path) -> None:
+        """Put the model's state after `prefix` into every slot.
+
+        Reading the examples of the reading prompt takes seconds; the state they leave is kept in a
+        file, so that only the very first start pays. Without it answers are the same, only later.
+        """
+        if not self._prefix:
+            return
+        made_of = [_identity(path), _CONTEXT_PER_SLOT, *self._prefix]
+        name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+        try:
+            if not (self._states / name).is_file():
+                ask = {"messages": self._prefix, "max_tokens": 1, "id_slot": 0}
+                _post(f"{address}/v1/chat/completions", key, ask)
+                _post(f"{address}/slots/0?action=save", key, {"filename": name})
+            for slot in range(_SLOTS):
+                _post(f"{address}/slots/{slot}?action=restore", key, {"filename": name})
+        except OSError as error:  # urllib's errors are OSErrors.
+            _log.warning("The embedded model starts without its prepared state: %s", error)
 
     async def close(self) -> None:
         """Stop the server."""
@@ -206,7 +247,14 @@ class LocalServer:
             await self._process.wait()
 
 
-def _serve(path: str, name: str) -> None:
+def _post(url: str, key: str, body: dict[str, object]) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=_PRIME_SECONDS) as reply:  # noqa: S310 - Loopback.
+        reply.read()
+
+
+def _serve(path: str, name: str, states: str) -> None:
     """The child: serve until standard input closes."""
     import xllamacpp
 
@@ -222,6 +270,9 @@ def _serve(path: str, name: str) -> None:
     params.port = 0
     params.api_keys = [os.environ.pop(_KEY_VARIABLE)]
     params.ui = False
+    params.slot_save_path = f"{states}/"
+    # States of prompts that lost their slot; the default would take 8 GiB.
+    params.cache_ram_mib = _CACHE_MIB
     params.verbosity = -1
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
@@ -233,4 +284,4 @@ def _serve(path: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*sys.argv[1:3])
+    _serve(*sys.argv[1:4])

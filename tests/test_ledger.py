@@ -152,6 +152,14 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path):
             pass
 
 
+@pytest.mark.parametrize("wrong", ["not a url", "mysterydb+x://u:pw@h/d", "sqlite:///sync.db"])
+async def test_a_database_url_that_cannot_be_used_is_named_without_its_password(wrong: str):
+    with pytest.raises(LedgerError, match="EREN_DATABASE_URL is not usable") as caught:
+        async with open_ledger(wrong):
+            pass
+    assert "pw" not in str(caught.value)
+
+
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(LedgerError, match="Check that the folder exists and is writable"):
         async with open_ledger(url(tmp_path / "missing")):

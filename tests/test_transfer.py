@@ -101,7 +101,9 @@ main()
 async def test_an_import_that_was_killed_is_completed_by_running_it_again(
     settings: Settings, endpoint, tmp_path: Path
 ):
-    file = written(tmp_path / "notes.jsonl", *({"text": f"Note {n} of many."} for n in range(700)))
+    file = written(
+        tmp_path / "notes.jsonl", *(json.dumps({"text": f"Note {n} of many."}) for n in range(700))
+    )
     environment = {
         **os.environ,
         "EREN_HOME": str(settings.home),

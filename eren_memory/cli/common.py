@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
+_SECONDS_BETWEEN_LINES = 30
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -65,7 +67,7 @@ def emit(data: Any, text: str, *, as_json: bool) -> None:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on standard error while it is a terminal; silent otherwise."""
+    """A bar on standard error; where that is no terminal, a line now and then."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -76,9 +78,22 @@ def progress_bar(title: str) -> Iterator[Progress]:
     )
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _progress_lines(title)
+        return
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress_lines(title: str) -> Progress:
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            click.echo(f"{title}: {done:,} of {total:,}", err=True)
+
+    return tell

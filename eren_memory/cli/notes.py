@@ -112,7 +112,9 @@ def list_command(status: str | None, guild: str, *, as_json: bool) -> None:
 
 @note.command()
 @click.argument("text")
-@click.option("--limit", type=click.IntRange(1, 50), default=10, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 50), default=10, show_default=True, help="Notes at most."
+)
 @guild_option
 @json_option
 def search(text: str, limit: int, guild: str, *, as_json: bool) -> None:

@@ -30,7 +30,12 @@ _concurrency = click.option(
 
 @click.command("eval")
 @_data
-@click.option("--methods", default="eren,eren-paper,one-step,unedited", show_default=True)
+@click.option(
+    "--methods",
+    default="eren,eren-paper,one-step,unedited",
+    show_default=True,
+    help="Names with commas between.",
+)
 @_edits
 @click.option(
     "--questions", type=click.IntRange(3), help="In all, equal parts of each kind [default: all]."
@@ -87,7 +92,13 @@ def evaluate(
 @click.command()
 @_data
 @_edits
-@click.option("--questions", default=1_200, show_default=True, type=click.IntRange(30))
+@click.option(
+    "--questions",
+    default=1_200,
+    show_default=True,
+    type=click.IntRange(30),
+    help="Drawn in equal parts of each kind.",
+)
 @_seed
 @_concurrency
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write it.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from eren_memory.errors import LedgerError, LedgerTooNew
@@ -21,7 +21,14 @@ _BUSY_TIMEOUT = 15_000
 
 def create_engine(url: str) -> AsyncEngine:
     """An engine for `url`; SQLite gets WAL, foreign keys and durable, immediate transactions."""
-    engine = create_async_engine(url)
+    try:
+        engine = create_async_engine(url)
+    except (ArgumentError, InvalidRequestError, ImportError) as error:
+        # The URL may hold a password: name the variable, not the value.
+        raise LedgerError(
+            "EREN_DATABASE_URL is not usable. It looks like sqlite+aiosqlite:////folder/notebook.db "
+            "and needs an async driver that is installed."
+        ) from error
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         sa.event.listen(engine.sync_engine, "begin", _begin)

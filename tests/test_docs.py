@@ -1,0 +1,90 @@
+"""Documentation is checked like code: commands that it names exist, pages that are made are current."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from eren_memory.cli import cli
+from eren_memory.config import Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every line of a code block, or inline code, that starts with `eren`."""
+    found = []
+    for page in PAGES:
+        if page.name == "cli.md":
+            continue
+        matches = re.finditer(r"(?:^\s*|`)(?:\$ )?(eren [^`\n]*)", page.read_text(), re.MULTILINE)
+        found += [(page.name, match.group(1).split("  #")[0].strip()) for match in matches]
+    return found
+
+
+def makes() -> list[str]:
+    return sorted(
+        {name for page in PAGES for name in re.findall(r"\bmake ([a-z-]+)\b", page.read_text())}
+    )
+
+
+def test_the_documentation_names_commands():
+    assert len(commands()) > 5
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_in_the_documentation_exists(page: str, line: str):
+    words = shlex.split(line.replace("…", "x"), comments=True)[1:]
+    command: click.Command = cli
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"{page}: {line}"
+        command = command.commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts} | {
+        "--help",
+        "--version",
+    }
+    given = {word.split("=")[0] for word in words if word.startswith("--")}
+    assert given <= known, f"{page}: {line}"
+
+
+@pytest.mark.parametrize("target", makes())
+def test_every_make_target_in_the_documentation_exists(target: str):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_page_of_commands_is_current():
+    reference = runpy.run_path(str(ROOT / "docs" / "cli_reference.py"))["reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text() == reference, "run: make docs"
+
+
+def test_every_setting_is_documented():
+    readme = "".join(page.read_text() for page in PAGES)
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        variable = alias.choices[0] if alias else f"EREN_{name.upper()}"  # type: ignore[union-attr]
+        assert str(variable) in readme, variable
+
+
+def test_every_command_says_what_it_does():
+    def walk(command: click.Command) -> None:
+        assert command.help, command.name
+        for parameter in command.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, (
+                command.name,
+                parameter.name,
+            )
+        if isinstance(command, click.Group):
+            for below in command.commands.values():
+                walk(below)
+
+    walk(cli)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
