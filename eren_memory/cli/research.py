@@ -13,7 +13,7 @@ from eren_memory.cli.common import emit, json_option, progress_bar, run
 from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
-    from eren_memory.evaluation.runner import Row
+    from eren_memory.evaluation.journal import Journal
     from eren_memory.relevance import Calibration, Key
 
 _data = click.option(
@@ -42,9 +42,8 @@ _concurrency = click.option(
 )
 @_seed
 @_concurrency
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for results.json and rows.jsonl."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for results and journal.")
+@click.option("--resume", is_flag=True, help="Go on with the journal in the --out folder.")
 @json_option
 def evaluate(
     data: Path,
@@ -55,6 +54,7 @@ def evaluate(
     concurrency: int,
     out: Path | None,
     *,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Compare answering methods on the edits of a benchmark file."""
@@ -67,7 +67,9 @@ def evaluate(
     applied = choose_edits(benchmark, edits, seed)
     cases = choose_cases(benchmark, applied, questions, seed)
 
-    async def work() -> tuple[dict[str, Any], list[Row]]:
+    journal = _journal(out, resume=resume)
+
+    async def work() -> dict[str, Any]:
         async with open_bench(load_settings(), applied) as app:
             with progress_bar("Asking") as progress:
                 rows = await runner.evaluate(
@@ -76,16 +78,14 @@ def evaluate(
                     chosen,
                     claims=benchmark.claims,
                     concurrency=concurrency,
+                    journal=journal,
                     progress=progress,
                 )
-            return runner.results(app, rows, chosen, seed=seed, notes=len(applied)), rows
+            return runner.results(app, rows, chosen, seed=seed, notes=len(applied))
 
-    results, rows = run(work)
+    results = run(work)
     if out:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
-        (out / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     emit(results, _table(results), as_json=as_json)
 
 
@@ -146,6 +146,20 @@ def calibrate(
         for key, value in made.items()
     ]
     emit(entries, "\n".join([*lines, f"Written to {target}."]), as_json=as_json)
+
+
+def _journal(out: Path | None, *, resume: bool) -> Journal:
+    from eren_memory.evaluation.journal import Journal
+
+    if out is None:
+        if resume:
+            raise click.UsageError("--resume needs the --out folder of the run to go on with.")
+        return Journal(None)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "journal.jsonl"
+    if path.exists() and not resume:
+        raise click.UsageError(f"{out} holds a run already: add --resume, or name another folder.")
+    return Journal(path)
 
 
 def _methods(given: str) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,12 @@ from eren_memory.domain import Origin, Place, Usage
 from eren_memory.errors import ErenError
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Case, Kind
+from eren_memory.evaluation.journal import Journal, Row
 from eren_memory.evaluation.metrics import contains, exact, harmonic, mean
 from eren_memory.notebook import Progress
 
 REFERENCE = "unedited"
 """The method whose answers behaviour preservation compares with; it always runs, first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One case by one method; `error` in place of an answer where it failed."""
-
-    method: str
-    case: Case
-    answer: str
-    origin: Origin | None
-    usage: Usage
-    milliseconds: float
-    error: str | None = None
 
 
 async def evaluate(
@@ -44,20 +31,28 @@ async def evaluate(
     *,
     claims: bool,
     concurrency: int,
+    journal: Journal,
     progress: Progress,
 ) -> list[Row]:
-    """Ask all cases by each method, `REFERENCE` first. A failure becomes a row."""
+    """Ask all cases by each method, `REFERENCE` first. A failure becomes a row.
+
+    What the journal holds already is not asked again.
+    """
     order = [REFERENCE, *(method for method in methods if method != REFERENCE)]
-    rows: list[Row] = []
+    wanted = {(method, case) for method in order for case in cases}
+    rows = [row for row in journal.rows() if (row.method, row.case) in wanted]
+    known = {(row.method, row.case) for row in rows}
     limit = asyncio.Semaphore(concurrency)
 
     async def ask(method: str, case: Case) -> None:
         async with limit:
-            rows.append(await _ask(app, method, case, claims=claims))
-            progress(len(rows), len(order) * len(cases))
+            row = await _ask(app, method, case, claims=claims)
+        journal.add(row)
+        rows.append(row)
+        progress(len(rows), len(wanted))
 
     for method in order:
-        await asyncio.gather(*(ask(method, case) for case in cases))
+        await asyncio.gather(*(ask(method, case) for case in cases if (method, case) not in known))
     return rows
 
 
