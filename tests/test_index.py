@@ -91,6 +91,15 @@ async def test_guilds_never_see_each_others_notes(index: NoteIndex):
     assert len(await found(index, "the ferry leaves at noon", "theirs")) == 1
 
 
+async def test_another_guilds_notes_do_not_show_through_in_the_scores(index: NoteIndex):
+    await put(index, note("the xylographer lives here"), note("the ferry leaves", number=2))
+    before = await found(index, "where is the xylographer")
+    theirs = [note(f"xylographer number {n}", guild="theirs", number=n) for n in range(20)]
+    await put(index, *theirs)
+    after = await found(index, "where is the xylographer")
+    assert [hit.lexical for hit in after] == pytest.approx([hit.lexical for hit in before])
+
+
 async def test_a_later_revision_replaces_an_earlier_one(index: NoteIndex):
     first = note("the ferry leaves at noon")
     await put(index, first)

@@ -85,6 +85,17 @@ async def test_the_index_is_never_believed_against_the_ledger(settings: Settings
         assert await numbers(app) == []
 
 
+async def test_an_index_that_mixes_up_guilds_leaks_nothing(app: App, monkeypatch):
+    await app.notebook.add("theirs", FERRY, "ann")
+    index = await app.notebook.open()
+    search = index.search
+    monkeypatch.setattr(
+        index, "search", lambda text, dense, guild, limit: search(text, dense, "theirs", limit)
+    )
+    assert await numbers(app, guild="ours") == []
+    assert await numbers(app, guild="theirs") == [1]
+
+
 async def test_a_second_process_writes_and_the_holder_of_the_index_finds_it(settings: Settings):
     async with open_app(settings) as holder, open_app(settings) as other:
         assert await numbers(holder) == []

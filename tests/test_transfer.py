@@ -73,8 +73,9 @@ async def test_importing_again_adds_only_what_is_missing(app: App, tmp_path: Pat
     ids=range(13),
 )
 async def test_one_bad_line_is_named_and_nothing_is_imported(
-    app: App, tmp_path: Path, line: bytes, fault: str
+    app: App, tmp_path: Path, line: bytes, fault: str, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("eren_memory.transfer._BATCH", 1)
     file = written(tmp_path / "notes.jsonl", {"text": "Good."}, {"text": "Fine."}, line)
     with pytest.raises(ImportRefused, match=rf"(?s)notes\.jsonl, line 3: .*(?:{fault})") as caught:
         await import_notes(app.notebook, "g", file, "ann")
