@@ -90,7 +90,7 @@ async def test_an_index_that_mixes_up_guilds_leaks_nothing(app: App, monkeypatch
     index = await app.notebook.open()
     search = index.search
     monkeypatch.setattr(
-        index, "search", lambda text, dense, guild, limit: search(text, dense, "theirs", limit)
+        index, "search", lambda text, dense, _, limit: search(text, dense, "theirs", limit)
     )
     assert await numbers(app, guild="ours") == []
     assert await numbers(app, guild="theirs") == [1]
