@@ -57,9 +57,13 @@ class Weights:
     verdict: float
     dense: float
 
+    def logit(self, verdict: float, dense: float) -> float:
+        """Log-odds for a model's probability `verdict` in [0, 1] and a cosine `dense`."""
+        return self.intercept + self.verdict * _logit(verdict) + self.dense * dense
+
     def probability(self, verdict: float, dense: float) -> float:
-        """P for a model's probability `verdict` in [0, 1] and a cosine `dense`."""
-        return _sigmoid(self.intercept + self.verdict * _logit(verdict) + self.dense * dense)
+        """p, the sigmoid of `logit`."""
+        return _sigmoid(self.logit(verdict, dense))
 
 
 @dataclass(frozen=True, slots=True)

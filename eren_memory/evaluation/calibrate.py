@@ -13,6 +13,7 @@ from eren_memory.app import App
 from eren_memory.domain import Candidate
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
+from eren_memory.evaluation.metrics import harmonic
 from eren_memory.notebook import Progress
 from eren_memory.prompts import Style
 from eren_memory.relevance import Calibration, Key, Labelled, Task, fit, in_words
@@ -22,6 +23,7 @@ from eren_memory.strategies.calibrated import testify, testify_on_claim
 _CANDIDATES = 20
 # The gate lets this share of the answering notes through; the rest is never read.
 _KEEP = 0.99
+_PLATEAU = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class _Found:
 class _Row:
     evidence: Labelled
     graded: bool
+    in_scope: bool
     # Log-odds of true against false, and whether the claim is true; for claims that notes decide.
     leaning: float = 0.0
     true: bool | None = None
@@ -73,13 +76,14 @@ async def calibrate(
     task = Task.CLAIM if benchmark.claims else Task.QUESTION
     made = {}
     for logprobs in {False, *(row.graded for row in rows)}:
-        evidence = [
-            row.evidence if logprobs else _ungraded(row.evidence)
+        usable = [
+            row if logprobs else replace(row, evidence=_ungraded(row.evidence))
             for row in rows
             if row.graded or not logprobs
         ]
+        evidence = [row.evidence for row in usable]
         fitted = replace(
-            fit(evidence),
+            _balanced(fit(evidence), usable, cases),
             gate=gate,
             polarity=_polarity(rows),
             fitted=f"{benchmark.name}, {len(evidence)} rows, {datetime.now(UTC):%Y-%m-%d}",
@@ -91,7 +95,8 @@ async def calibrate(
 async def _question(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
     heard = await testify(one.case.text, one.candidates, asking)
     answers = one.case.kind is Kind.SCOPE and heard.source.note.text == own[one.case.edit_id]
-    return _Row(Labelled(heard.verdict, heard.source.dense, answers), heard.graded)
+    in_scope = one.case.kind is Kind.SCOPE
+    return _Row(Labelled(heard.verdict, heard.source.dense, answers), heard.graded, in_scope)
 
 
 async def _claim(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
@@ -99,7 +104,38 @@ async def _claim(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
     heard = await testify_on_claim(one.case.text, best, asking)
     answers = one.case.kind is Kind.SCOPE and best.note.text == own[one.case.edit_id]
     true = one.case.target == "yes" if answers else None
-    return _Row(Labelled(heard.speaks, best.dense, answers), heard.graded, heard.leaning, true)
+    evidence, in_scope = Labelled(heard.speaks, best.dense, answers), one.case.kind is Kind.SCOPE
+    return _Row(evidence, heard.graded, in_scope, heard.leaning, true)
+
+
+def _balanced(fitted: Calibration, rows: Sequence[_Row], cases: Sequence[Case]) -> Calibration:
+    """Move the intercept to where EQ over all cases is best.
+
+    The regression saw only what passed the gate. Edit success and behaviour preservation are over
+    all cases: those that the gate stopped are kept in the second and lost in the first.
+    """
+    decision = fitted.decision
+    scope = sum(case.kind is Kind.SCOPE for case in cases)
+    others = len(cases) - scope
+    scored = [
+        (
+            decision.logit(row.evidence.verdict, row.evidence.dense),
+            row.evidence.answers,
+            row.in_scope,
+        )
+        for row in rows
+    ]
+    thresholds = np.linspace(-3, 3, 121)
+    eqs = []
+    for threshold in thresholds:
+        accepted = [(answers, in_scope) for x, answers, in_scope in scored if x >= threshold]
+        es = sum(answers for answers, _ in accepted) / max(scope, 1)
+        bp = 1 - sum(not in_scope for _, in_scope in accepted) / max(others, 1)
+        eqs.append(harmonic(es, bp))
+    # The middle of the plateau: its edges are where the sample's luck is.
+    best = thresholds[np.array(eqs) >= max(eqs) - _PLATEAU]
+    shift = float(np.median(best))
+    return replace(fitted, decision=replace(decision, intercept=decision.intercept - shift))
 
 
 def _ungraded(evidence: Labelled) -> Labelled:

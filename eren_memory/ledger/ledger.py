@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from eren_memory.domain import Note, NoteDraft, NoteStatus, normalised
+from eren_memory.domain import Note, NoteDraft, NoteStatus
 from eren_memory.errors import BadInput, NoteNotFound
 from eren_memory.ledger import database
-from eren_memory.ledger.schema import audit_events, guilds, notes, outbox, revisions
+from eren_memory.ledger.rows import (
+    give_back_numbers,
+    record,
+    reserve_numbers,
+    text_hash,
+    to_note,
+    to_row,
+)
+from eren_memory.ledger.schema import notes, outbox
 
 # SQLite allows 32,766 bound values in a statement; stay well below with every table.
 _CHUNK = 1_000
@@ -69,14 +75,14 @@ class Ledger:
         """Add drafts as active notes, in order, skipping statements that an active note makes."""
         async with self._write() as connection:
             known = await self._active_by_hash(
-                connection, guild_id, [_hash(d.text) for d in drafts]
+                connection, guild_id, [text_hash(d.text) for d in drafts]
             )
             added: list[AddedNote] = []
-            number = await _reserve_numbers(connection, guild_id, len(drafts))
+            number = await reserve_numbers(connection, guild_id, len(drafts))
             for draft in drafts:
-                text_hash = _hash(draft.text)
-                if text_hash in known:
-                    added.append(AddedNote(known[text_hash], created=False))
+                key = text_hash(draft.text)
+                if key in known:
+                    added.append(AddedNote(known[key], created=False))
                     continue
                 note = Note(
                     id=uuid7(),
@@ -93,13 +99,13 @@ class Ledger:
                     updated_at=now,
                 )
                 number += 1
-                known[text_hash] = note
+                known[key] = note
                 added.append(AddedNote(note, created=True))
-            await _give_back_numbers(connection, guild_id, number)
+            await give_back_numbers(connection, guild_id, number)
             fresh = [one.note for one in added if one.created]
             if fresh:
-                await connection.execute(sa.insert(notes), [_row(note) for note in fresh])
-                await _record(connection, fresh, "add", actor_id, now)
+                await connection.execute(sa.insert(notes), [to_row(note) for note in fresh])
+                await record(connection, fresh, "add", actor_id, now)
             return added
 
     async def retire(
@@ -116,7 +122,7 @@ class Ledger:
                 .values(status=NoteStatus.RETIRED, revision=before.revision + 1, updated_at=now)
             )
             after = await self._one(connection, guild_id, number)
-            await _record(connection, [after], "retire", actor_id, now, reason=reason)
+            await record(connection, [after], "retire", actor_id, now, reason=reason)
             return after
 
     async def note(self, guild_id: str, number: int) -> Note:
@@ -138,13 +144,13 @@ class Ledger:
             query = query.where(notes.c.status == status)
         async with self._read() as connection:
             rows = await connection.execute(query.order_by(notes.c.number).limit(limit))
-            return [_note(row) for row in rows]
+            return [to_note(row) for row in rows]
 
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Note]:
         """Current notes by id; unknown ids are left out."""
         async with self._read() as connection:
             rows = await connection.execute(sa.select(notes).where(notes.c.id.in_(list(ids))))
-            return {row.id: _note(row) for row in rows}
+            return {row.id: to_note(row) for row in rows}
 
     async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
         """Notes of a guild by status."""
@@ -174,7 +180,7 @@ class Ledger:
                 return Pending((), ())
             ids = {row.note_id for row in rows}
             found = await connection.execute(sa.select(notes).where(notes.c.id.in_(ids)))
-            return Pending(tuple(_note(row) for row in found), tuple(row.seq for row in rows))
+            return Pending(tuple(to_note(row) for row in found), tuple(row.seq for row in rows))
 
     async def pending_count(self) -> int:
         """How many notes wait for the index."""
@@ -218,7 +224,7 @@ class Ledger:
             raise NoteNotFound(
                 f"There is no note #{number} here. List the notes to see their numbers."
             )
-        return _note(row)
+        return to_note(row)
 
     @staticmethod
     async def _active_by_hash(
@@ -233,85 +239,5 @@ class Ledger:
                     notes.c.text_hash.in_(hashes[start : start + _CHUNK]),
                 )
             )
-            found.update({row.text_hash: _note(row) for row in rows})
+            found.update({row.text_hash: to_note(row) for row in rows})
         return found
-
-
-async def _reserve_numbers(connection: AsyncConnection, guild_id: str, count: int) -> int:
-    """Take `count` numbers of the guild; returns the first."""
-    take = (
-        sa.update(guilds)
-        .where(guilds.c.guild_id == guild_id)
-        .values(last_number=guilds.c.last_number + count)
-        .returning(guilds.c.last_number)
-    )
-    last = (await connection.execute(take)).scalar_one_or_none()
-    if last is None:
-        await connection.execute(sa.insert(guilds).values(guild_id=guild_id, last_number=count))
-        last = count
-    return int(last) - count + 1
-
-
-async def _give_back_numbers(connection: AsyncConnection, guild_id: str, next_number: int) -> None:
-    """Numbers that duplicates did not use stay free: people see `#12` follow `#11`."""
-    await connection.execute(
-        sa.update(guilds).where(guilds.c.guild_id == guild_id).values(last_number=next_number - 1)
-    )
-
-
-async def _record(
-    connection: AsyncConnection,
-    changed: Sequence[Note],
-    act: str,
-    actor_id: str,
-    now: datetime,
-    *,
-    reason: str | None = None,
-) -> None:
-    """Write the revision, the audit event and the outbox row of each changed note."""
-    await connection.execute(
-        sa.insert(revisions),
-        [
-            {
-                "note_id": note.id,
-                "revision": note.revision,
-                "text": note.text,
-                "status": note.status,
-                "actor_id": actor_id,
-                "at": now,
-            }
-            for note in changed
-        ],
-    )
-    await connection.execute(
-        sa.insert(audit_events),
-        [
-            {
-                "at": now,
-                "guild_id": note.guild_id,
-                "actor_id": actor_id,
-                "act": act,
-                "note_id": note.id,
-                "old_revision": note.revision - 1 or None,
-                "new_revision": note.revision,
-                "reason": reason or note.reason,
-                "source_url": note.source_url,
-            }
-            for note in changed
-        ],
-    )
-    await connection.execute(sa.insert(outbox), [{"note_id": note.id} for note in changed])
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(normalised(text).encode()).hexdigest()
-
-
-def _row(note: Note) -> dict[str, Any]:
-    columns = {name: getattr(note, name) for name in Note.__dataclass_fields__}
-    return {**columns, "text_hash": _hash(note.text)}
-
-
-def _note(row: Any) -> Note:
-    values = {name: getattr(row, name) for name in Note.__dataclass_fields__}
-    return Note(**{**values, "status": NoteStatus(values["status"])})
