@@ -169,6 +169,7 @@ class LocalServer:
             return self._endpoint
 
     async def _start(self) -> Endpoint:
+        await self.close()  # A start that was cancelled may have left its process.
         path = await asyncio.to_thread(ensure_model, self._home, self._own_file)
         if importlib.util.find_spec("xllamacpp") is None:
             raise LocalModelError(
@@ -224,14 +225,17 @@ class LocalServer:
             return
         made_of = [_identity(path), _CONTEXT_PER_SLOT, *self._prefix]
         name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+        state = self._states / name
         try:
-            if not (self._states / name).is_file():
+            if not state.is_file():
                 ask = {"messages": self._prefix, "max_tokens": 1, "id_slot": 0}
                 _post(f"{address}/v1/chat/completions", key, ask)
-                _post(f"{address}/slots/0?action=save", key, {"filename": name})
+                _post(f"{address}/slots/0?action=save", key, {"filename": f"{name}.partial"})
+                state.with_suffix(".partial").replace(state)
             for slot in range(_SLOTS):
                 _post(f"{address}/slots/{slot}?action=restore", key, {"filename": name})
         except OSError as error:  # urllib's errors are OSErrors.
+            state.unlink(missing_ok=True)  # The next start makes it anew.
             _log.warning("The embedded model starts without its prepared state: %s", error)
 
     async def close(self) -> None:

@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 # Candidates whose cosine is this close to the best one's are read together with it.
 _CLOSE = 0.05
 _READ_TOGETHER = 3
+_READ_CHARACTERS = 3_000
 _READING_TOKENS = 96
 _REREADING_TOKENS = 96
 _VERDICT_TOKENS = 4
@@ -132,8 +133,7 @@ class ClaimTestimony:
 
 async def testify(question: str, candidates: Sequence[Candidate], asking: Asking) -> Testimony:
     """Read the best candidate, and those that retrieval can hardly tell from it, in one call."""
-    best = candidates[0].dense
-    read = [one for one in candidates if one.dense >= best - _CLOSE][:_READ_TOGETHER]
+    read = _close(candidates)
     reply = await asking.complete(
         reading([one.note.text for one in read], question),
         max_tokens=_READING_TOKENS,
@@ -160,6 +160,17 @@ async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> 
 def _doubtful(best: Candidate, calibration: Calibration) -> bool:
     """Whether retrieval alone makes a rejection likely enough to ask for the fallback at once."""
     return calibration.retrieval.probability(0.5, best.dense) < calibration.doubtful
+
+
+def _close(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best candidate, and with it those that are as near, as far as a small context goes."""
+    best, *others = candidates
+    read, room = [best], _READ_CHARACTERS - len(best.note.text)
+    for one in others:
+        room -= len(one.note.text)
+        if room >= 0 and one.dense >= best.dense - _CLOSE and len(read) < _READ_TOGETHER:
+            read.append(one)
+    return read
 
 
 def _source(answer: str | None, read: Sequence[Candidate]) -> Candidate:
