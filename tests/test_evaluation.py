@@ -15,7 +15,7 @@ from eren_memory.evaluation.calibrate import calibrate
 from eren_memory.evaluation.datasets import Benchmark, Case, Kind, choose_cases, choose_edits, load
 from eren_memory.evaluation.journal import Journal, Row
 from eren_memory.prompts import PROMPT_VERSION
-from eren_memory.relevance import Calibration, Key, Task, Weights
+from eren_memory.relevance import Calibration, Key, Labelled, Task, Weights
 from tests.endpoint import Endpoint, Reply
 
 NAMES = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay"]
@@ -250,3 +250,24 @@ async def test_calibrating_separates_what_the_model_and_retrieval_say(
         assert fitted.fitted
         assert fitted.fitted.startswith("counterfact, ")
         assert fitted.decision.probability(0.99, 0.8) > 0.5 > fitted.decision.probability(0.01, 0.5)
+
+
+def test_the_threshold_weighs_the_questions_that_the_gate_stopped():
+    """Where the gate already preserves most behaviour, the decision may be more generous."""
+    from eren_memory.evaluation.calibrate import _balanced, _Row
+
+    weights = Weights(0.0, 1.0, 0.0)
+    fitted = Calibration(weights, weights, gate=0.0, doubtful=0.0)
+    rows = [
+        _Row(Labelled(0.3 + 0.6 * n / 40, 0.7, answers), True, answers)
+        for n in range(40)
+        for answers in (True, False)
+    ]
+
+    def cases(stopped: int) -> list[Case]:
+        scope = [Case("1", Kind.SCOPE, f"s{n}", "t") for n in range(40)]
+        return scope + [Case("1", Kind.NEIGHBOUR, f"n{n}", None) for n in range(40 + stopped)]
+
+    alone = _balanced(fitted, rows, cases(0)).decision.intercept
+    beside = _balanced(fitted, rows, cases(400)).decision.intercept
+    assert beside > alone + 0.3
