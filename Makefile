@@ -19,6 +19,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages: about 1.8 GB on disk with a CPU build of torch."
 ifdef TORCH_INDEX
 	$(PIP) install -q --index-url $(TORCH_INDEX) $(TORCH)
 endif

@@ -30,6 +30,8 @@ class Reply:
     finish: str = "stop"
     delay: float = 0.0
     hold: asyncio.Event | None = None
+    drop: bool = False
+    """Break the connection in the middle of the body."""
 
 
 @dataclass
@@ -66,6 +68,13 @@ class Endpoint:
         if reply.hold is not None:
             await reply.hold.wait()
         await asyncio.sleep(reply.delay)
+        if reply.drop:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(b'{"choices": [')
+            if request.transport:
+                request.transport.abort()
+            return response
         if reply.body is not None:
             return web.Response(
                 text=reply.body, status=reply.status, content_type=reply.content_type

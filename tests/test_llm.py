@@ -79,6 +79,16 @@ async def test_an_endpoint_that_never_answers_is_given_up(endpoint: Endpoint):
     await model.close()
 
 
+async def test_an_endpoint_that_stops_in_the_middle_of_its_answer_is_unreachable(
+    endpoint: Endpoint,
+):
+    endpoint.default = Reply(drop=True)
+    model = chat(endpoint.url)
+    with pytest.raises(errors.ModelUnreachable):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+
+
 async def test_a_failed_request_is_repeated_once(endpoint: Endpoint):
     endpoint.default = error_reply(500)
     model = chat(endpoint.url)
