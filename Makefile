@@ -36,7 +36,9 @@ $(VENV)/.dev: $(VENV)/.base
 	touch $@
 
 # An endpoint that the environment names is used instead of the embedded model.
-ifneq ($(strip $(OPENAI_API_KEY)$(OPENAI_BASE_URL)),)
+ifeq ($(EREN_MODEL),local)
+demo: $(VENV)/.local
+else ifneq ($(strip $(OPENAI_API_KEY)$(OPENAI_BASE_URL)),)
 demo: $(VENV)/.base
 else
 demo: $(VENV)/.local

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 
+import aiohttp
 import discord
 
 from bot.client import ErenBot
@@ -65,6 +66,9 @@ def main() -> int:
         asyncio.run(_run(settings, settings.discord_token.get_secret_value()))
     except ErenError as error:
         print(f"bot: {error}", file=sys.stderr)
+        return 1
+    except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
+        print(f"bot: Discord cannot be reached ({type(error).__name__}).", file=sys.stderr)
         return 1
     except discord.LoginFailure:
         print("bot: Discord refused the token. Check DISCORD_TOKEN.", file=sys.stderr)

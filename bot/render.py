@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from discord.utils import escape_markdown
@@ -14,7 +15,7 @@ MESSAGE_LIMIT = 2_000
 
 def answer_messages(answer: Answer) -> list[str]:
     """The answer with its origin line, as one or more messages."""
-    return split(f"{answer.text}\n{origin_line(answer)}")
+    return split(f"{_contained(answer.text)}\n{origin_line(answer)}")
 
 
 def origin_line(answer: Answer) -> str:
@@ -62,6 +63,12 @@ def _note_line(note: Note) -> str:
     return f"**#{note.number}** {escape_markdown(first_line(note.text))}{mark}"
 
 
+def _contained(text: str) -> str:
+    """Answer text that can neither pass for the origin line nor swallow it."""
+    text = re.sub(r"^(\s*)-#", r"\1\\-#", text, flags=re.MULTILINE)
+    return f"{text}\n```" if text.count("```") % 2 else text
+
+
 def _person(author_id: str) -> str:
-    """A mention (which pings nobody: the bot allows none), or the name of another front end."""
-    return f"<@{author_id}>" if author_id.isdigit() else escape_markdown(author_id)
+    """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
+    return f"<@{author_id}>" if author_id.isdigit() else "the operator"

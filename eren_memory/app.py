@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,13 @@ async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterat
         calibrations = Calibrations(
             model.name, embedder.space, PROMPT_VERSION, own_calibrations(settings)
         )
-        try:
+        async with AsyncExitStack() as closing:
+            # Closed in the other order, each even if another fails to close.
+            closing.push_async_callback(embedder.close)
+            if server is not None:
+                closing.push_async_callback(server.close)
+            closing.push_async_callback(model.close)
+            closing.push_async_callback(notebook.close)
             yield App(
                 settings,
                 notebook,
@@ -85,12 +91,6 @@ async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterat
                 calibrations,
                 server,
             )
-        finally:
-            await notebook.close()
-            await model.close()
-            if server is not None:
-                await server.close()
-            await embedder.close()
 
 
 def _database_url(settings: Settings) -> str:

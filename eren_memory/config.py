@@ -62,6 +62,8 @@ def load_settings() -> Settings:
     """Settings from the environment and `.env`. Raises `ConfigError` naming the variable."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise ConfigError("The file .env is not UTF-8 text.") from None
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()

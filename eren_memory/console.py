@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import click
 
 from eren_memory.app import App
-from eren_memory.domain import Answer, ClaimCheck, NoteDraft, NoteStatus, Place
+from eren_memory.domain import LARGEST_NUMBER, Answer, ClaimCheck, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BadInput, ErenError
 from eren_memory.terminal import answer_text, check_text, note_line, note_page, trace_text
 
@@ -126,7 +126,7 @@ def _piped_lines() -> Callable[[], Awaitable[str | None]]:
 
 
 def _number(words: str) -> int:
-    try:
-        return int(words.removeprefix("#"))
-    except ValueError:
-        raise BadInput("Give the note's number, as in: /note show 12") from None
+    digits = words.removeprefix("#")
+    if not digits.isdecimal() or int(digits[:20]) > LARGEST_NUMBER:
+        raise BadInput("Give the note's number, as in: /note show 12")
+    return int(digits)

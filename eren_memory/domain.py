@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +14,8 @@ NOTE_LIMIT = 2_000
 """Characters in a note."""
 QUESTION_LIMIT = 1_000
 """Characters in a question or a claim."""
+LARGEST_NUMBER = 2**31 - 1
+"""Of a note: what every database can count to."""
 
 
 class NoteStatus(StrEnum):
@@ -77,6 +78,15 @@ class NoteDraft:
     question: str | None = None
     source_url: str | None = None
     reason: str | None = None
+
+    def checked(self) -> NoteDraft:
+        """The draft with every field checked and stripped. Raises `BadInput` naming the fault."""
+        return NoteDraft(
+            note_text(self.text),
+            question_text(self.question) if self.question else None,
+            _checked(self.source_url, what="source", limit=NOTE_LIMIT) if self.source_url else None,
+            _checked(self.reason, what="reason", limit=NOTE_LIMIT) if self.reason else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +183,8 @@ def visible(text: str) -> bool:
     return any(unicodedata.category(char)[0] not in "ZC" for char in text)
 
 
-def first_line(texts: Sequence[str] | str, limit: int = 80) -> str:
+def first_line(text: str, limit: int = 80) -> str:
     """A title: the first line, cut at `limit` characters."""
-    text = texts if isinstance(texts, str) else " ".join(texts)
     line = text.strip().splitlines()[0] if text.strip() else ""
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
+_log = logging.getLogger(__name__)
 _PACKAGED = {
     # Name: package that carries the model, and the publisher's SHA-256 of model.safetensors.
     "all-MiniLM-L6-v2": (
@@ -96,10 +98,12 @@ class LocalEmbedder:
             texts = [text for some, _ in batch for text in some]
             try:
                 vectors = await loop.run_in_executor(self._thread, self._encode, texts)
-            except Exception as error:  # noqa: BLE001 - Whatever torch raises, the askers must hear of it.
+            except Exception as error:  # noqa: BLE001 - Whatever torch raises, the askers must hear.
+                _log.warning("The embedding model failed: %s", error)
+                failed = EmbedderError("The embedding model failed; the log says why.")
                 for _, ready in batch:
                     if not ready.done():
-                        ready.set_exception(EmbedderError(f"The embedding model failed: {error}"))
+                        ready.set_exception(failed)
                 continue
             start = 0
             for some, ready in batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,7 +31,7 @@ _CONNECT_SECONDS = 10.0
 _TOP_LOGPROBS = 10
 # Reasoning models spend completion tokens on thoughts that nobody sees.
 _ROOM_TO_THINK = 4_000
-_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+_THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
 
 class Message(TypedDict):
@@ -45,13 +46,14 @@ class Completion:
     """A reply.
 
     `first_token` has the first token's alternatives with their log-probabilities, best first; it is
-    empty where the endpoint gives none.
+    empty where the endpoint gives none. `cut` says that the reply ran into the token limit.
     """
 
     text: str
     first_token: tuple[tuple[str, float], ...]
     usage: Usage
     milliseconds: float
+    cut: bool = False
 
 
 class ChatModel(Protocol):
@@ -122,17 +124,13 @@ class OpenAIChat:
 
         started = time.perf_counter()
         try:
-            while True:
-                try:
-                    reply = await client.chat.completions.create(
-                        model=self._name,
-                        messages=cast("list[ChatCompletionMessageParam]", list(messages)),
-                        **self._parameters(max_tokens, logprobs),
-                    )
-                    break
-                except openai.BadRequestError as error:
-                    if not self._adapted(error):
-                        raise
+            # The client's timeout is for each read; a reply that drips would never end.
+            async with asyncio.timeout(self._timeout):
+                reply = await self._send(client, messages, max_tokens, logprobs)
+        except TimeoutError:
+            raise ModelUnreachable(
+                "The model did not answer in time. Try again in a moment."
+            ) from None
         except (openai.AuthenticationError, openai.PermissionDeniedError):
             # Endpoints quote the key back; it must not stand in a traceback.
             raise ModelUnauthorised(
@@ -143,6 +141,25 @@ class OpenAIChat:
         except ValueError as error:  # A body that claims to be JSON and is not.
             raise _malformed(self._name) from error
         return _completion(reply, self._name, (time.perf_counter() - started) * 1000)
+
+    async def _send(
+        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int, logprobs: bool
+    ) -> Any:
+        """Send the request, again without what a 400 names as not supported."""
+        import openai
+
+        turns = cast("list[ChatCompletionMessageParam]", list(messages))
+        while True:
+            sent = self._parameters(max_tokens, logprobs)
+            try:
+                return await client.chat.completions.create(
+                    model=self._name, messages=turns, **sent
+                )
+            except openai.BadRequestError as error:
+                self._adapt(error)
+                # Another request may have learned it meanwhile.
+                if self._parameters(max_tokens, logprobs) == sent:
+                    raise
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
@@ -175,17 +192,24 @@ class OpenAIChat:
             wanted["max_tokens"] = max_tokens
         return {name: value for name, value in wanted.items() if name not in self._dropped}
 
-    def _adapted(self, error: Any) -> bool:
-        """Learn from a 400 that names a parameter; whether there was something new to learn."""
-        said = f"{getattr(error, 'param', None) or ''} {error.message}"
-        if "max_tokens" in said and not self._thinks:
+    def _adapt(self, error: Any) -> None:
+        """Remember which parameter a 400 says is not supported, if it says so."""
+        said = error.message.lower()
+        if _is_too_long(error) or not (error.param or "support" in said):
+            return
+        named = error.param or said
+        if "max_tokens" in named:
             self._thinks = True
-            return True
         for name, also in (("logprobs", "top_logprobs"), ("temperature", "temperature")):
-            if name in said and name not in self._dropped:
+            if name in named:
                 self._dropped |= {name, also}
-                return True
-        return False
+
+
+def _is_too_long(error: Any) -> bool:
+    said = error.message.lower()
+    return error.code == "context_length_exceeded" or (
+        "context" in said and any(word in said for word in ("exceed", "maximum", "too large"))
+    )
 
 
 def _translated(error: Any, model: str) -> ErenError:
@@ -231,12 +255,11 @@ def _translated(error: Any, model: str) -> ErenError:
 
 def _refused(error: Any) -> ModelError:
     """What a 400 means, when it is not about a parameter."""
-    said, code = error.message.lower(), error.code or ""
-    if code == "context_length_exceeded" or ("context" in said and "exceed" in said):
+    if _is_too_long(error):
         return PromptTooLong(
             "The question and its notes do not fit the model's context. Shorten it."
         )
-    if code == "content_filter" or "content management policy" in said:
+    if error.code == "content_filter" or "content management policy" in error.message.lower():
         return ModelRefused("The model's provider declined this request.")
     return ModelError("The model's endpoint refused the request (400).")
 
@@ -253,13 +276,10 @@ def _completion(reply: Any, model: str, milliseconds: float) -> Completion:
         choice = reply.choices[0]
         message = choice.message
         refusal, finish = getattr(message, "refusal", None), choice.finish_reason
-        text = _THOUGHTS.sub("", message.content or "").strip()
+        text = _encodable(_THOUGHTS.sub("", message.content or "")).strip()
         content = (getattr(choice, "logprobs", None) and choice.logprobs.content) or []
-        first = (
-            tuple((str(one.token), float(one.logprob)) for one in content[0].top_logprobs)
-            if content
-            else ()
-        )
+        top = (getattr(content[0], "top_logprobs", None) or ()) if content else ()
+        first = tuple((str(one.token), float(one.logprob)) for one in top)
         used = reply.usage
         usage = Usage(1, int(used.prompt_tokens), int(used.completion_tokens)) if used else Usage(1)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
@@ -268,4 +288,9 @@ def _completion(reply: Any, model: str, milliseconds: float) -> Completion:
         raise ModelRefused("The model declined this request.")
     if not text:
         raise EmptyReply("The model replied with nothing. Try again, or ask in other words.")
-    return Completion(text, first, usage, milliseconds)
+    return Completion(text, first, usage, milliseconds, cut=finish == "length")
+
+
+def _encodable(text: str) -> str:
+    """Half a character, which JSON allows and nothing else takes, as a replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -16,6 +16,7 @@ import os
 import secrets
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ _CONTEXT_PER_SLOT = 4_096
 _SLOTS = 2
 _CACHE_MIB = 512
 _PRIME_SECONDS = 120
+_STALE_SECONDS = 3_600
 _KEY_VARIABLE = "EREN_LOCAL_SERVER_KEY"
 
 _log = logging.getLogger(__name__)
@@ -90,6 +92,9 @@ def ensure_model(home: Path, own_file: Path | None, progress: Progress | None = 
 def _join(target: Path, progress: Progress | None) -> str:
     """Join the chunks into `target`; the name appears only when it is whole."""
     digest, done = hashlib.sha256(), 0
+    for stale in target.parent.glob("*.partial-*"):
+        if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
+            stale.unlink(missing_ok=True)  # A killed installation's.
     partial = target.with_suffix(f".partial-{os.getpid()}")
     try:
         with partial.open("wb") as out:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import numpy as np
 
-from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, note_text
+from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus
 from eren_memory.embedder import Embedder
-from eren_memory.errors import DuplicateNote
+from eren_memory.errors import DuplicateNote, EmbedderError, NoteIndexError
 from eren_memory.index import Hit, NoteIndex
 from eren_memory.ledger import AddedNote, Ledger, Pending
 
 # Notes that one projection step embeds, writes and makes durable together.
 _BATCH = 256
+
+_log = logging.getLogger(__name__)
 
 OpenIndex = Callable[[Embedder], Awaitable[tuple[NoteIndex, bool]]]
 """Opens the index for an embedder's space; the flag says that it is new and has to be filled."""
@@ -49,6 +53,7 @@ class Notebook:
         self._index: NoteIndex | None = None
         self._opening = asyncio.Lock()
         self._projecting = asyncio.Lock()
+        self._unembeddable: set[UUID] = set()
 
     async def add(self, guild_id: str, draft: NoteDraft, actor_id: str) -> Note:
         """Add one note; the next question finds it.
@@ -69,10 +74,7 @@ class Notebook:
         self, guild_id: str, drafts: Sequence[NoteDraft], actor_id: str
     ) -> list[AddedNote]:
         """Add notes in one transaction, skipping what active notes say. `project` makes them found."""
-        checked = [
-            NoteDraft(note_text(draft.text), draft.question, draft.source_url, draft.reason)
-            for draft in drafts
-        ]
+        checked = [draft.checked() for draft in drafts]
         return await self._ledger.add(guild_id, checked, actor_id, self._clock())
 
     async def retire(
@@ -87,16 +89,13 @@ class Notebook:
         """The note with that number. Raises `NoteNotFound`."""
         return await self._ledger.note(guild_id, number)
 
-    async def notes(
-        self,
-        guild_id: str,
-        status: NoteStatus | None = None,
-        *,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> list[Note]:
-        """Notes in the order of their numbers, from the one past `after`."""
-        return await self._ledger.notes(guild_id, status, after=after, limit=limit)
+    async def notes(self, guild_id: str, status: NoteStatus | None = None) -> list[Note]:
+        """Notes in the order of their numbers."""
+        return await self._ledger.notes(guild_id, status)
+
+    async def newest(self, guild_id: str, limit: int) -> list[Note]:
+        """Active notes, the newest first."""
+        return await self._ledger.newest(guild_id, limit)
 
     async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
         """Notes of a guild by status."""
@@ -125,7 +124,7 @@ class Notebook:
         done = 0
         async with self._projecting:
             total = await self._ledger.pending_count() if progress else 0
-            while (pending := await self._ledger.pending(_BATCH)).rows:
+            while (pending := await self._ledger.pending(_BATCH, without=self._unembeddable)).rows:
                 await self._write(index, pending)
                 done += len(pending.notes)
                 if progress:
@@ -162,15 +161,24 @@ class Notebook:
         return await self._ledger.active_count() - await self._ledger.pending_count()
 
     async def _project_if_open(self) -> None:
-        if self._index is not None:
+        if self._index is None:
+            return
+        try:
             await self.project()
+        except (EmbedderError, NoteIndexError) as error:
+            # The ledger has the write, and the outbox the rest: it must not be reported as failed.
+            _log.warning("A note waits for the index: %s", error)
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
         active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
         dimension = await self._embedder.load()
         vectors = np.zeros((len(pending.notes), dimension), dtype=np.float32)
         if active:
-            embedded = await self._embedder.embed([note.text for note in active])
+            try:
+                embedded = await self._embedder.embed([note.text for note in active])
+            except EmbedderError:
+                await self._set_aside(active)
+                return
             rows = [
                 row for row, note in enumerate(pending.notes) if note.status is NoteStatus.ACTIVE
             ]
@@ -178,6 +186,21 @@ class Notebook:
         await index.upsert(pending.notes, vectors)
         await index.checkpoint()
         await self._ledger.projected(pending)
+
+    async def _set_aside(self, notes: Sequence[Note]) -> None:
+        """Find the notes that the embedder refuses, so that one of them stops nobody's questions.
+
+        They stay in the outbox for the next start. Raises `EmbedderError` when it refuses everything.
+        """
+        await self._embedder.embed(["Does the embedder work at all?"])
+        for note in notes:
+            try:
+                await self._embedder.embed([note.text])
+            except EmbedderError as error:
+                self._unembeddable.add(note.id)
+                _log.warning(
+                    "Note #%d of %s is not searched: %s", note.number, note.guild_id, error
+                )
 
 
 def _answers(note: Note, guild_id: str, hit: Hit) -> bool:

@@ -21,7 +21,7 @@ PROMPT_VERSION = "1"
 
 
 class Style(StrEnum):
-    """How answers are phrased; every method gets the same instruction."""
+    """How answers are phrased. Every prompt that asks for a free answer gets the same instruction."""
 
     CHAT = "chat"
     SHORT = "short"

@@ -136,7 +136,11 @@ class Calibrations:
         if self._known is None:
             own = read(self._own) if self._own.is_file() else {}
             self._known = _shipped() | own
-        return self._known.get(self.key(task, logprobs=logprobs), DEFAULT)
+        for graded in (logprobs, not logprobs):
+            # An endpoint without log-probabilities has only the one; gate and band are the same.
+            if found := self._known.get(self.key(task, logprobs=graded)):
+                return found
+        return DEFAULT
 
 
 def read(path: Path) -> dict[Key, Calibration]:

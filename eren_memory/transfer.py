@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eren_memory.domain import NoteDraft, note_text, question_text
+from eren_memory.domain import NoteDraft
 from eren_memory.errors import BadInput, ImportRefused
 from eren_memory.notebook import Notebook, Progress
 
@@ -56,10 +56,19 @@ async def import_notes(
             await add()
     if batch:
         await add()
+    if added + known != total:
+        raise ImportRefused(
+            f"{path.name} changed while it was read: {added + known} of {total} notes were imported. "
+            "Run the import again."
+        )
     return Imported(added, known)
 
 
 def _drafts(path: Path) -> Iterator[NoteDraft]:
+    if path.exists() and not path.is_file():
+        raise ImportRefused(
+            f"{path} cannot be read twice: it is not a regular file. Save it first."
+        )
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(
@@ -91,6 +100,8 @@ def _draft(line: str) -> NoteDraft:
         fields: Any = json.loads(line)
     except json.JSONDecodeError as error:
         raise BadInput(f"The line is not JSON ({error.msg}, column {error.colno}).") from None
+    except ValueError as error:  # A number with thousands of digits.
+        raise BadInput(f"The line cannot be read as JSON: {error!s:.60}.") from None
     except RecursionError:
         raise BadInput("The line is nested too deeply.") from None
     if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
@@ -100,10 +111,4 @@ def _draft(line: str) -> NoteDraft:
     for name, value in fields.items():
         if value is not None and not isinstance(value, str):
             raise BadInput(f"The field {name} is not text.")
-    question = fields.get("question")
-    return NoteDraft(
-        note_text(fields["text"]),
-        question_text(question) if question else None,
-        note_text(fields["source_url"]) if fields.get("source_url") else None,
-        note_text(fields["reason"]) if fields.get("reason") else None,
-    )
+    return NoteDraft(**fields).checked()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import math
 import re
@@ -32,6 +33,8 @@ class Reply:
     hold: asyncio.Event | None = None
     drop: bool = False
     """Break the connection in the middle of the body."""
+    drip: bool = False
+    """Send a space now and then, and never end."""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Endpoint:
     rejects: dict[str, str] = field(default_factory=dict)
     rules: list[tuple[str, Reply | Callable[[dict[str, Any]], Reply]]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
+    unembeddable: str | None = None
 
     def when(self, mark: str, reply: Reply | Callable[[dict[str, Any]], Reply]) -> None:
         """Reply so to requests whose last message has `mark` in it."""
@@ -68,6 +72,14 @@ class Endpoint:
         if reply.hold is not None:
             await reply.hold.wait()
         await asyncio.sleep(reply.delay)
+        if reply.drip:
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    await response.write(b" ")
+                    await asyncio.sleep(0.1)
+            return response
         if reply.drop:
             response = web.StreamResponse()
             await response.prepare(request)
@@ -83,6 +95,8 @@ class Endpoint:
 
     async def embeddings(self, request: web.Request) -> web.Response:
         asked = await request.json()
+        if self.unembeddable and any(self.unembeddable in text for text in asked["input"]):
+            return web.json_response({"error": {"message": "too long"}}, status=400)
         self.embedded += asked["input"]
         data = [
             {"object": "embedding", "index": place, "embedding": words_vector(text).tolist()}

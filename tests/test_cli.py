@@ -124,6 +124,9 @@ async def test_status_names_the_parts_and_hides_the_key(eren):
         (["note", "add", "x" * 2001], 1, "limit is 2,000"),
         (["note", "show", "7"], 1, "no note #7"),
         (["note", "retire", "7"], 1, "no note #7"),
+        (["note", "show", "9" * 20], 2, "is not in the range"),
+        (["note", "add", "x", "--reason", "r" * 2001], 1, "reason has 2,001"),
+        (["note", "list", "--guild", "g" * 65], 2, "64 printable"),
         (["import", "missing.jsonl"], 1, "cannot be read"),
         (["note", "show", "seven"], 2, "not a valid integer"),
         (["note", "list", "--status", "odd"], 2, "is not one of"),
@@ -203,7 +206,8 @@ async def test_the_console_asks_adds_checks_and_explains(eren, endpoint: Endpoin
     endpoint.when("Note: The ferry leaves at noon.\nQ", Reply("yes: at noon", probability=0.999))
     lines = [
         "When does the ferry leave?", "/why", "/note add The ferry leaves at noon.",
-        "When does the ferry leave?", "/why", "/note list", "/note show x", "/note retire 1",
+        "When does the ferry leave?", "/why", "/note list", "/note show x",
+        "/note show 99999999999999999999", "/note retire 1",
         "/oops", "/help", "/quit", "never reached",
     ]  # fmt: skip
     ran = await eren("console", stdin="\n".join(lines))

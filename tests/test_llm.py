@@ -1,6 +1,8 @@
+import asyncio
 import json
 import logging
 import traceback
+from typing import Any
 
 import pytest
 
@@ -144,6 +146,64 @@ async def test_what_an_endpoint_refuses_by_name_is_left_out_once_and_remembered(
     sent = endpoint.requests[-1]
     assert sent.keys() == {"model", "messages", "max_completion_tokens"}
     assert sent["max_completion_tokens"] > 1_000  # Room to think.
+
+
+async def test_first_requests_at_the_same_time_all_learn(endpoint: Endpoint):
+    endpoint.rejects = {"max_tokens": "Unsupported parameter: 'max_tokens' is not supported."}
+    model = chat(endpoint.url)
+    replies = await asyncio.gather(*(model.complete(ASK, max_tokens=5) for _ in range(4)))
+    await model.close()
+    assert [reply.text for reply in replies] == ["unedited answer"] * 4
+
+
+async def test_one_prompt_that_is_too_long_changes_nothing_for_the_next(endpoint: Endpoint):
+    said = "'max_tokens' is too large: this model's maximum context length is 4096 tokens"
+    endpoint.default = error_reply(400, said)
+    model = chat(endpoint.url)
+    with pytest.raises(errors.PromptTooLong):
+        await model.complete(ASK, max_tokens=5)
+    endpoint.default = Reply("fine")
+    await model.complete(ASK, max_tokens=5)
+    await model.close()
+    assert endpoint.requests[-1]["max_tokens"] == 5
+
+
+async def test_an_endpoint_that_drips_is_given_up(endpoint: Endpoint):
+    endpoint.default = Reply(drip=True)
+    model = chat(endpoint.url, timeout=0.5)
+    with pytest.raises(errors.ModelUnreachable, match="in time"):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+
+
+async def test_half_a_character_in_a_reply_harms_nothing(endpoint: Endpoint):
+    endpoint.default = Reply(body=json.dumps(_reply("ok \ud83d")))
+    model = chat(endpoint.url)
+    assert (await model.complete(ASK, max_tokens=5)).text == "ok \ufffd"
+    await model.close()
+
+
+async def test_log_probabilities_without_alternatives_are_none(endpoint: Endpoint):
+    body = _reply("yes: x")
+    body["choices"][0]["logprobs"] = {"content": [{"token": "yes", "logprob": -0.1}]}
+    endpoint.default = Reply(body=json.dumps(body))
+    model = chat(endpoint.url)
+    assert (await model.complete(ASK, max_tokens=5, logprobs=True)).first_token == ()
+    await model.close()
+
+
+async def test_thoughts_that_never_ended_are_no_answer(endpoint: Endpoint):
+    endpoint.default = Reply("<think>Okay so the user")
+    model = chat(endpoint.url)
+    with pytest.raises(errors.EmptyReply):
+        await model.complete(ASK, max_tokens=5)
+    await model.close()
+
+
+def _reply(text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
 
 
 async def test_a_thinking_models_thoughts_are_not_its_answer(endpoint: Endpoint):

@@ -112,6 +112,34 @@ async def test_a_guilds_note_is_embedded_once(app: App, endpoint):
     assert endpoint.embedded.count(FERRY.text) == 1
 
 
+async def test_a_note_that_cannot_be_embedded_stops_nobody_and_is_not_lost(
+    settings: Settings, endpoint
+):
+    endpoint.unembeddable = "poison"
+    async with open_app(settings) as app:
+        await app.notebook.open()
+        await app.notebook.add("theirs", NoteDraft("poison"), "eve")
+        await app.notebook.add("g", FERRY, "ann")
+        assert await numbers(app) == [1]
+        assert [note.text for note in await app.notebook.notes("theirs")] == ["poison"]
+        assert await app.notebook.pending() == 1
+    endpoint.unembeddable = None
+    async with open_app(settings) as again:
+        assert await numbers(again, "poison", "theirs") == [1]
+
+
+async def test_projectors_of_two_processes_lose_no_note(settings: Settings):
+    """A row that one of them finished must not come back as the number of another's."""
+    async with open_app(settings) as one, open_app(settings) as two:
+        first, second = one.notebook._ledger, two.notebook._ledger
+        await one.notebook.add("g", FERRY, "ann")
+        seen = await first.pending(10), await second.pending(10)
+        await second.projected(seen[1])
+        await two.notebook.add("g", NoteDraft("Another."), "ann")
+        await first.projected(seen[0])
+        assert [note.text for note in (await first.pending(10)).notes] == ["Another."]
+
+
 async def test_searches_and_writes_at_once_agree_in_the_end(app: App):
     await app.notebook.open()
     writes = [

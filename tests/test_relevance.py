@@ -64,7 +64,8 @@ def test_an_operators_calibration_comes_before_the_packages_and_unknown_keys_use
     relevance.write(own, {KEY: fitted})
     known = Calibrations("model", "embedder", "1", own)
     assert known.get(Task.QUESTION, logprobs=True) == fitted
-    assert known.get(Task.QUESTION, logprobs=False) is relevance.DEFAULT
+    assert known.get(Task.QUESTION, logprobs=False) == fitted  # The gate is the same.
+    assert known.get(Task.CLAIM, logprobs=True) is relevance.DEFAULT
     assert relevance.DEFAULT.fitted is None
 
 

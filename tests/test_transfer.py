@@ -69,8 +69,9 @@ async def test_importing_again_adds_only_what_is_missing(app: App, tmp_path: Pat
         (b'{"text": "' + b"x" * 2_001 + b'"}', "limit is 2,000"),
         (b'{"text": "' + b"x" * 200_000 + b'"}', "longer than 100,000 bytes"),
         (b"[" * 90_000, "JSON|nested"),
+        (b'{"text": ' + b"9" * 5_000 + b"}", "cannot be read as JSON"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 async def test_one_bad_line_is_named_and_nothing_is_imported(
     app: App, tmp_path: Path, line: bytes, fault: str, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +82,13 @@ async def test_one_bad_line_is_named_and_nothing_is_imported(
         await import_notes(app.notebook, "g", file, "ann")
     assert "Nothing was imported" in str(caught.value)
     assert await app.notebook.notes("g") == []
+
+
+async def test_a_pipe_is_refused_because_it_cannot_be_checked_first(app: App, tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ImportRefused, match="not a regular file"):
+        await import_notes(app.notebook, "g", pipe, "ann")
 
 
 async def test_a_file_that_cannot_be_read_is_named(app: App, tmp_path: Path):

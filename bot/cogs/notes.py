@@ -9,15 +9,21 @@ from discord.ext import commands
 from bot import render
 from bot.failures import NotAllowed
 from eren_memory.app import App
-from eren_memory.domain import NOTE_LIMIT, NoteDraft, NoteStatus
+from eren_memory.domain import LARGEST_NUMBER, NOTE_LIMIT, NoteDraft, NoteStatus
+
+# More never fit into one message.
+_LISTED = 100
 
 
 def moderators_only(interaction: discord.Interaction) -> bool:
-    """Whether the member may moderate here, now, by the permissions in the interaction itself.
+    """Whether the member may moderate the server, now, by what the interaction itself carries.
 
-    Discord hides the commands from others, but a server's settings can override that.
+    Discord hides the commands from others, but a server's settings can override that. A channel's
+    own permissions are not enough: a note answers in all of them.
     """
-    if not interaction.permissions.manage_messages:
+    member = interaction.user
+    everywhere = isinstance(member, discord.Member) and member.guild_permissions.manage_messages
+    if not (everywhere and interaction.permissions.manage_messages):
         raise NotAllowed("Only members who can manage messages may change the notebook.")
     return True
 
@@ -49,8 +55,10 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
     async def list_notes(self, interaction: discord.Interaction) -> None:
         """List the notes, newest first."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        notes = await self._notebook.notes(_guild(interaction), NoteStatus.ACTIVE)
-        text = render.note_list(notes[::-1], len(notes)) if notes else "No notes yet: `/note add`."
+        guild = _guild(interaction)
+        notes = await self._notebook.newest(guild, _LISTED)
+        total = (await self._notebook.counts(guild)).get(NoteStatus.ACTIVE, 0)
+        text = render.note_list(notes, total) if notes else "No notes yet: `/note add`."
         await interaction.edit_original_response(content=text)
 
     @app_commands.command()
@@ -59,7 +67,7 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
     async def retire(
         self,
         interaction: discord.Interaction,
-        number: app_commands.Range[int, 1],
+        number: app_commands.Range[int, 1, LARGEST_NUMBER],
         reason: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         """Take a note out of use."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("question")
-@click.option("--method", default="eren", show_default=True, help="How to answer: see the README.")
+@click.option(
+    "--method", default="eren", show_default=True, help="eren, eren-paper, one-step or unedited."
+)
 @click.option("--channel", help="Channel the question is asked in.")
 @click.option("--trace", "with_trace", is_flag=True, help="Show candidates, scores and decision.")
 @guild_option
@@ -38,7 +40,9 @@ def ask(
 
 @click.command()
 @click.argument("claim")
-@click.option("--method", default="eren", show_default=True, help="How to check: see the README.")
+@click.option(
+    "--method", default="eren", show_default=True, help="eren, eren-paper, one-step or unedited."
+)
 @guild_option
 @json_option
 def check(claim: str, method: str, guild: str, *, as_json: bool) -> None:

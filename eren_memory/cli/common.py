@@ -29,8 +29,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def guild_option(command: _F) -> _F:
     """`--guild`, whose notes the command is about."""
     return click.option(
-        "--guild", default="local", show_default=True, help="Community whose notes are meant."
+        "--guild",
+        default="local",
+        show_default=True,
+        callback=_checked_guild,
+        help="Community whose notes are meant.",
     )(command)
+
+
+def _checked_guild(_context: click.Context, _parameter: click.Parameter, guild: str) -> str:
+    if not guild.isprintable() or not 0 < len(guild) <= 64:
+        raise click.BadParameter("a name of 1 to 64 printable characters is needed")
+    return guild
 
 
 def actor() -> str:

@@ -16,7 +16,14 @@ from eren_memory.cli.common import (
     progress_bar,
     run,
 )
-from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, first_line
+from eren_memory.domain import (
+    LARGEST_NUMBER,
+    Candidate,
+    Note,
+    NoteDraft,
+    NoteStatus,
+    first_line,
+)
 
 if TYPE_CHECKING:
     from eren_memory.transfer import Imported
@@ -62,7 +69,7 @@ def add(
 
 
 @note.command()
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, LARGEST_NUMBER))
 @click.option("--reason", help="Why it is retired.")
 @guild_option
 @json_option
@@ -78,7 +85,7 @@ def retire(number: int, reason: str | None, guild: str, *, as_json: bool) -> Non
 
 
 @note.command()
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, LARGEST_NUMBER))
 @guild_option
 @json_option
 def show(number: int, guild: str, *, as_json: bool) -> None:

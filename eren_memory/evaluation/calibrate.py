@@ -18,7 +18,7 @@ from eren_memory.notebook import Progress
 from eren_memory.prompts import Style
 from eren_memory.relevance import Calibration, Key, Labelled, Task, fit, in_words
 from eren_memory.strategies import Asking
-from eren_memory.strategies.calibrated import testify, testify_on_claim
+from eren_memory.strategies.calibrated import nearest_cosine, testify, testify_on_claim
 
 _CANDIDATES = 20
 # The gate lets this share of the answering notes through; the rest is never read.
@@ -59,9 +59,9 @@ async def calibrate(
     found = [
         _Found(case, await app.notebook.search(GUILD, case.text, _CANDIDATES)) for case in cases
     ]
-    nearest = [one.candidates[0].dense for one in found if one.case.kind is Kind.SCOPE]
+    nearest = [nearest_cosine(one.candidates) for one in found if one.case.kind is Kind.SCOPE]
     gate = float(np.quantile(nearest, 1 - _KEEP)) if nearest else 0.0
-    asked = [one for one in found if one.candidates and one.candidates[0].dense >= gate]
+    asked = [one for one in found if one.candidates and nearest_cosine(one.candidates) >= gate]
     rows: list[_Row] = []
     limit = asyncio.Semaphore(concurrency)
 

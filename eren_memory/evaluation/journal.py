@@ -50,7 +50,7 @@ class Journal:
         if whole != text:
             self._path.write_text(whole, encoding="utf-8")
         try:
-            return [_row(json.loads(line)) for line in whole.splitlines()]
+            return [_row(json.loads(line)) for line in whole.split("\n") if line]
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{self._path} is not a journal of eren eval: remove it.") from error
 

@@ -40,7 +40,8 @@ async def evaluate(
     """
     order = [REFERENCE, *(method for method in methods if method != REFERENCE)]
     wanted = {(method, case) for method in order for case in cases}
-    rows = [row for row in journal.rows() if (row.method, row.case) in wanted]
+    # What failed is asked again.
+    rows = [row for row in journal.rows() if (row.method, row.case) in wanted and not row.error]
     known = {(row.method, row.case) for row in rows}
     limit = asyncio.Semaphore(concurrency)
 

@@ -57,7 +57,7 @@ class EdgeIndex:
         lexical = points.Lexical(language)
         try:
             home.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder.with_suffix(".lock"), timeout=0)
+            lock = FileLock(folder.with_suffix(".lock"), timeout=0, thread_local=False)
             lock.acquire()
         except Timeout:
             raise IndexBusy(
@@ -189,7 +189,8 @@ class EdgeIndex:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Exception as error:  # The engine raises plain Exception.
-            raise NoteIndexError(f"The search index failed: {error}") from error
+            _log.warning("The search index failed: %s", error)
+            raise NoteIndexError("The search index failed; the log says why.") from error
 
 
 class _Stamp:

@@ -48,8 +48,24 @@ class ServerIndex:
             raise
 
     async def _create_unless_there(self) -> bool:
-        if await self._run(self._client.collection_exists(self._collection)):
-            return False
+        new = not await self._run(self._client.collection_exists(self._collection))
+        if new:
+            await self._create()
+        # Also where it was there: a first start may have been killed before the last of them.
+        for field, kind in points.FILTERED.items():
+            schema: Any = (
+                models.KeywordIndexParams(
+                    type=models.KeywordIndexType.KEYWORD, is_tenant=field == "guild_id"
+                )
+                if kind == "keyword"
+                else models.PayloadSchemaType.INTEGER
+            )
+            await self._run(
+                self._client.create_payload_index(self._collection, field, field_schema=schema)
+            )
+        return new
+
+    async def _create(self) -> None:
         await self._run(
             self._client.create_collection(
                 self._collection,
@@ -76,18 +92,6 @@ class ServerIndex:
                 ),
             )
         )
-        for field, kind in points.FILTERED.items():
-            schema: Any = (
-                models.KeywordIndexParams(
-                    type=models.KeywordIndexType.KEYWORD, is_tenant=field == "guild_id"
-                )
-                if kind == "keyword"
-                else models.PayloadSchemaType.INTEGER
-            )
-            await self._run(
-                self._client.create_payload_index(self._collection, field, field_schema=schema)
-            )
-        return True
 
     async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
         """See `NoteIndex.upsert`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,21 +130,26 @@ class Ledger:
         async with self._read() as connection:
             return await self._one(connection, guild_id, number)
 
-    async def notes(
-        self,
-        guild_id: str,
-        status: NoteStatus | None = None,
-        *,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> list[Note]:
-        """Notes of a guild in the order of their numbers, from the one past `after`."""
-        query = sa.select(notes).where(notes.c.guild_id == guild_id, notes.c.number > after)
+    async def notes(self, guild_id: str, status: NoteStatus | None = None) -> list[Note]:
+        """Notes of a guild in the order of their numbers."""
+        query = sa.select(notes).where(notes.c.guild_id == guild_id)
         if status is not None:
             query = query.where(notes.c.status == status)
         async with self._read() as connection:
-            rows = await connection.execute(query.order_by(notes.c.number).limit(limit))
-            return [to_note(row) for row in rows]
+            return [
+                to_note(row) for row in await connection.execute(query.order_by(notes.c.number))
+            ]
+
+    async def newest(self, guild_id: str, limit: int) -> list[Note]:
+        """Active notes of a guild, the newest first."""
+        query = (
+            sa.select(notes)
+            .where(notes.c.guild_id == guild_id, notes.c.status == NoteStatus.ACTIVE)
+            .order_by(notes.c.number.desc())
+            .limit(limit)
+        )
+        async with self._read() as connection:
+            return [to_note(row) for row in await connection.execute(query)]
 
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Note]:
         """Current notes by id; unknown ids are left out."""
@@ -168,12 +173,18 @@ class Ledger:
         async with self._read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def pending(self, limit: int) -> Pending:
-        """The oldest `limit` outbox rows, with each note once, as it stands now."""
+    async def pending(self, limit: int, without: Collection[UUID] = ()) -> Pending:
+        """The oldest `limit` outbox rows, with each note once, as it stands now.
+
+        Rows of the notes in `without` are passed over.
+        """
         async with self._read() as connection:
             rows = (
                 await connection.execute(
-                    sa.select(outbox.c.seq, outbox.c.note_id).order_by(outbox.c.seq).limit(limit)
+                    sa.select(outbox.c.seq, outbox.c.note_id)
+                    .where(outbox.c.note_id.not_in(without))
+                    .order_by(outbox.c.seq)
+                    .limit(limit)
                 )
             ).all()
             if not rows:

@@ -101,4 +101,6 @@ outbox = sa.Table(
     metadata,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), nullable=False),
+    # A number that came back could make one projector delete another's waiting row.
+    sqlite_autoincrement=True,
 )

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, normalised
-from eren_memory.errors import ModelRateLimited, ModelUnreachable
+from eren_memory.errors import ModelRateLimited, ModelUnreachable, PromptTooLong
+from eren_memory.llm import Completion
 from eren_memory.prompts import (
     claim_in_words,
     claim_reading,
@@ -56,7 +58,7 @@ class CalibratedEren:
     ) -> Outcome:
         """See `Strategy.answer`."""
         before = asking.calibration(Task.QUESTION, logprobs=True)
-        if not candidates or candidates[0].dense < before.gate:
+        if nearest_cosine(candidates) < before.gate:
             return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
         best = candidates[0]
         async with _beside(
@@ -64,6 +66,8 @@ class CalibratedEren:
         ) as unedited:
             try:
                 heard = await testify(question, candidates, asking)
+            except PromptTooLong:
+                return Outcome(await unedited(), Origin.MODEL, Path.REJECTED)
             except (ModelUnreachable, ModelRateLimited):
                 p = before.retrieval.probability(0.5, best.dense)
                 if p < QUOTE_ALONE:
@@ -74,17 +78,12 @@ class CalibratedEren:
             if p < ACCEPT:
                 text = await unedited()
                 return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p)
-        notes = (heard.source,)
-        if heard.answer is not None:
-            return Outcome(heard.answer, Origin.NOTEBOOK, Path.ACCEPTED, notes, heard.verdict, p)
-        messages = rereading(heard.source.note.text, question)
-        again = await asking.complete(messages, max_tokens=_REREADING_TOKENS)
-        return Outcome(again.text, Origin.NOTEBOOK, Path.ACCEPTED_REREAD, notes, heard.verdict, p)
+        return await _from_note(question, heard, p, asking)
 
     async def check(self, claim: str, candidates: Sequence[Candidate], asking: Asking) -> Checked:
         """See `Strategy.check`. Reads the nearest note alone."""
         before = asking.calibration(Task.CLAIM, logprobs=True)
-        if not candidates or candidates[0].dense < before.gate:
+        if nearest_cosine(candidates) < before.gate:
             yes = await asking.unedited_claim(claim)
             return Checked(yes, ClaimVerdict.SILENT, Origin.MODEL, Path.GATE_CLOSED)
         nearest = candidates[0]
@@ -109,7 +108,8 @@ class Testimony:
     """What one reading of the notes brought.
 
     `verdict` is the model's probability that they answer, `source` the note it speaks for, `answer`
-    what it copied (None when it said no), `graded` whether log-probabilities gave the verdict.
+    what it copied, or the note itself when it did not copy (None when it said no), `graded` whether
+    log-probabilities gave the verdict.
     """
 
     verdict: float
@@ -142,7 +142,11 @@ async def testify(question: str, candidates: Sequence[Candidate], asking: Asking
     said = parse_reading(reply.text)
     mass = masses(reply.first_token, ("yes", "no"))
     verdict = mass["yes"] / sum(mass.values()) if mass else in_words(said.says_yes)
-    return Testimony(verdict, _source(said.answer, read), said.answer, bool(mass))
+    source = _source(said.answer, read)
+    answer = said.answer
+    if answer and not _copied(reply, answer, source.note.text):
+        answer = source.note.text
+    return Testimony(verdict, source, answer, bool(mass))
 
 
 async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> ClaimTestimony:
@@ -157,6 +161,19 @@ async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> 
     return ClaimTestimony(speaks, math.log(true / false), bool(graded))
 
 
+async def _from_note(question: str, heard: Testimony, p: float, asking: Asking) -> Outcome:
+    """The answer of an accepted note; reads it again alone when the model had said no."""
+    notes, note = (heard.source,), heard.source.note.text
+    if heard.answer is not None:
+        return Outcome(heard.answer, Origin.NOTEBOOK, Path.ACCEPTED, notes, heard.verdict, p)
+    try:
+        again = await asking.complete(rereading(note, question), max_tokens=_REREADING_TOKENS)
+    except (ModelUnreachable, ModelRateLimited):
+        return Outcome(note, Origin.NOTEBOOK, Path.NOTE_QUOTED, notes, heard.verdict, p)
+    text = again.text if _copied(again, again.text, note) else note
+    return Outcome(text, Origin.NOTEBOOK, Path.ACCEPTED_REREAD, notes, heard.verdict, p)
+
+
 def _doubtful(best: Candidate, calibration: Calibration) -> bool:
     """Whether retrieval alone makes a rejection likely enough to ask for the fallback at once."""
     return calibration.retrieval.probability(0.5, best.dense) < calibration.doubtful
@@ -167,20 +184,39 @@ def _close(candidates: Sequence[Candidate]) -> list[Candidate]:
     best, *others = candidates
     read, room = [best], _READ_CHARACTERS - len(best.note.text)
     for one in others:
-        room -= len(one.note.text)
-        if room >= 0 and one.dense >= best.dense - _CLOSE and len(read) < _READ_TOGETHER:
+        # Above the best one's cosine it is near too: words ranked it lower.
+        near = one.dense >= best.dense - _CLOSE and len(read) < _READ_TOGETHER
+        if near and len(one.note.text) <= room:
             read.append(one)
+            room -= len(one.note.text)
     return read
 
 
 def _source(answer: str | None, read: Sequence[Candidate]) -> Candidate:
     """The note that an answer was copied from; the best one when that cannot be told."""
-    if answer:
-        copied = normalised(answer).rstrip(".")
-        for candidate in read:
-            if copied in normalised(candidate.note.text):
-                return candidate
+    phrase = f" {' '.join(_words(answer or ''))} "
+    for candidate in read:
+        if phrase.strip() and phrase in f" {' '.join(_words(candidate.note.text))} ":
+            return candidate
     return read[0]
+
+
+def _copied(reply: Completion, answer: str, note: str) -> bool:
+    """Whether an answer is whole and made of the note's own words.
+
+    Questions are untrusted: without this, one that says "reply yes: …" could put words into the
+    mouth of the moderator whose note it is near.
+    """
+    return not reply.cut and set(_words(answer)) <= set(_words(note))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", normalised(text))
+
+
+def nearest_cosine(candidates: Sequence[Candidate]) -> float:
+    """What the gate looks at: the highest cosine, whichever candidate ranks first; -1 of none."""
+    return max((one.dense for one in candidates), default=-1.0)
 
 
 @asynccontextmanager

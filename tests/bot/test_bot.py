@@ -62,6 +62,28 @@ async def test_a_member_cannot_touch_the_notebook_even_where_the_server_shows_th
     assert (note.text, note.status) == (FERRY, "active")
 
 
+@pytest.mark.simcord(check_errors=False)
+async def test_moderating_one_channel_is_not_moderating_the_notebook(world: World):
+    own = world.guild.create_text_channel(
+        "temporary", overwrites={world.member: discord.PermissionOverwrite(manage_messages=True)}
+    )
+    await world.show_to_everyone("note add")
+    refused = await world.member.slash(own, "note add", text="forged")
+    assert "Only members who can manage messages" in refused.response.content
+    assert await world.app.notebook.notes(str(world.guild.id)) == []
+
+
+async def test_an_answer_can_neither_forge_nor_swallow_the_origin_line(
+    world: World, endpoint: Endpoint
+):
+    endpoint.default = Reply("Trust me.\n-# From note #3 by <@1>\n```py\nprint()")
+    asked = await world.member.slash(world.channel, "ask", question="Who?")
+    lines = asked.response.content.splitlines()
+    assert [line for line in lines if line.startswith("-#")] == [lines[-1]]
+    assert "no note applies" in lines[-1]
+    assert asked.response.content.count("```") == 2
+
+
 async def test_every_command_is_acknowledged_before_any_work(world: World):
     await world.member.slash(world.channel, "ask", question="Who?")
     await world.moderator.slash(world.channel, "note list")
@@ -122,7 +144,7 @@ async def test_an_unexpected_failure_is_logged_and_tells_nothing(
     async def broken(*_: object) -> None:
         raise RuntimeError("internal detail")
 
-    monkeypatch.setattr(type(world.app.notebook), "notes", broken)
+    monkeypatch.setattr(type(world.app.notebook), "newest", broken)
     listed = await world.moderator.slash(world.channel, "note list")
     assert listed.response.content == failures.UNEXPECTED
     assert "internal detail" in caplog.text

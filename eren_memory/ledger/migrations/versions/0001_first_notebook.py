@@ -70,4 +70,5 @@ def upgrade() -> None:
         sa.Column("note_id", sa.Uuid, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_outbox"),
         sa.ForeignKeyConstraint(["note_id"], ["notes.id"], name="fk_outbox_note_id"),
+        sqlite_autoincrement=True,
     )
