@@ -151,6 +151,18 @@ class EndpointEmbedder:
             self._client = openai.AsyncOpenAI(
                 base_url=self._base_url, api_key=self._api_key or "none", timeout=self._timeout
             )
+        parts = [
+            await self._part(texts[start : start + _BATCH])
+            for start in range(0, len(texts), _BATCH)
+        ]
+        rows = np.concatenate(parts)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.where(norms == 0, 1, norms), dtype=np.float32)
+
+    async def _part(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One request: servers limit how many texts they take at once."""
+        import openai
+
         try:
             reply = await self._client.embeddings.create(
                 model=self._model, input=list(texts), encoding_format="float"
@@ -167,8 +179,7 @@ class EndpointEmbedder:
             ) from error
         if rows.ndim != 2 or len(rows) != len(texts):
             raise EmbedderError("The embeddings endpoint returned another number of vectors.")
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(rows / np.where(norms == 0, 1, norms), dtype=np.float32)
+        return rows
 
     async def close(self) -> None:
         """See `Embedder.close`."""

@@ -177,7 +177,8 @@ class Notebook:
             try:
                 embedded = await self._embedder.embed([note.text for note in active])
             except EmbedderError:
-                await self._set_aside(active)
+                if not await self._set_aside(active):
+                    raise
                 return
             rows = [
                 row for row, note in enumerate(pending.notes) if note.status is NoteStatus.ACTIVE
@@ -187,11 +188,13 @@ class Notebook:
         await index.checkpoint()
         await self._ledger.projected(pending)
 
-    async def _set_aside(self, notes: Sequence[Note]) -> None:
+    async def _set_aside(self, notes: Sequence[Note]) -> bool:
         """Find the notes that the embedder refuses, so that one of them stops nobody's questions.
 
-        They stay in the outbox for the next start. Raises `EmbedderError` when it refuses everything.
+        They stay in the outbox for the next start. Returns whether there were any; raises
+        `EmbedderError` when it refuses everything.
         """
+        known = len(self._unembeddable)
         await self._embedder.embed(["Does the embedder work at all?"])
         for note in notes:
             try:
@@ -201,6 +204,7 @@ class Notebook:
                 _log.warning(
                     "Note #%d of %s is not searched: %s", note.number, note.guild_id, error
                 )
+        return len(self._unembeddable) > known
 
 
 def _answers(note: Note, guild_id: str, hit: Hit) -> bool:

@@ -128,6 +128,25 @@ async def test_a_note_that_cannot_be_embedded_stops_nobody_and_is_not_lost(
         assert await numbers(again, "poison", "theirs") == [1]
 
 
+async def test_an_embedder_that_refuses_only_batches_ends_in_an_error_not_in_a_loop(
+    app: App, monkeypatch: pytest.MonkeyPatch
+):
+    from eren_memory.errors import EmbedderError
+
+    embed = app.embedder.embed
+
+    async def single(texts):
+        if len(texts) > 1:
+            raise EmbedderError("one at a time")
+        return await embed(texts)
+
+    await app.notebook.add("g", FERRY, "ann")
+    await app.notebook.add("g", NoteDraft("Another."), "ann")
+    monkeypatch.setattr(app.embedder, "embed", single)
+    with pytest.raises(EmbedderError, match="one at a time"):
+        await app.notebook.project()
+
+
 async def test_projectors_of_two_processes_lose_no_note(settings: Settings):
     """A row that one of them finished must not come back as the number of another's."""
     async with open_app(settings) as one, open_app(settings) as two:
