@@ -168,10 +168,15 @@ class EndpointEmbedder:
                 model=self._model, input=list(texts), encoding_format="float"
             )
             rows = np.asarray([one.embedding for one in reply.data], dtype=np.float32)
+        except (openai.AuthenticationError, openai.PermissionDeniedError):
+            # Endpoints quote the key back; it must not stand in a traceback.
+            raise EmbedderError(
+                "The embeddings endpoint refused the key. Check EREN_EMBEDDING_API_KEY."
+            ) from None
         except openai.APIStatusError as error:
             raise EmbedderError(
                 f"The embeddings endpoint refused the request ({error.status_code}). "
-                "Check EREN_EMBEDDING_URL, EREN_EMBEDDING_MODEL and EREN_EMBEDDING_API_KEY."
+                "Check EREN_EMBEDDING_URL and EREN_EMBEDDING_MODEL."
             ) from error
         except (openai.OpenAIError, TypeError, ValueError, AttributeError) as error:
             raise EmbedderError(
