@@ -50,7 +50,12 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
     ):
-        cursor.execute(f"PRAGMA {pragma}")
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except Exception:
+            # The pool does not know it yet, and its thread would outlive the event loop.
+            connection.close()
+            raise
     cursor.close()
 
 

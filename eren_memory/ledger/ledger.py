@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from eren_memory.domain import Note, NoteDraft, NoteStatus
-from eren_memory.errors import BadInput, NoteNotFound
+from eren_memory.errors import BadInput, LedgerError, NoteNotFound
 from eren_memory.ledger import database
 from eren_memory.ledger.rows import (
     give_back_numbers,
@@ -27,6 +28,7 @@ from eren_memory.ledger.schema import notes, outbox
 
 # SQLite allows 32,766 bound values in a statement; stay well below with every table.
 _CHUNK = 1_000
+_FAREWELL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,14 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
     """
     engine = database.create_engine(url)
     try:
-        with database.translated(url):
-            await database.migrate(engine)
+        try:
+            with database.translated(url):
+                await database.migrate(engine)
+        except LedgerError:
+            # The driver's thread of a connection that failed still reports to this loop; were it
+            # closed first, the thread would end in a traceback.
+            await asyncio.sleep(_FAREWELL_SECONDS)
+            raise
         yield Ledger(engine, url)
     finally:
         await engine.dispose()
