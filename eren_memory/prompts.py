@@ -39,8 +39,7 @@ _READING = (
     'Reply "yes: " and the answer copied from the note, or "no".'
 )
 # Invented, never rows of a benchmark: paraphrase, same subject with another property, another
-# subject with the same property, a longer note, a note against what every model knows, and two
-# notes of which one answers.
+# subject with the same property, a longer note, and two notes of which one answers.
 _READING_SHOTS = (
     (
         "Mira Voss plays the cello.",
@@ -68,8 +67,6 @@ _READING_SHOTS = (
         "Who won the weekly race?",
         "no",
     ),
-    ("Loch Ness is in Portugal.", "Where is Loch Ness?", "yes: Portugal"),
-    ("Loch Ness is in Portugal.", "How deep is Loch Ness?", "no"),
     ("Arden Pike is a citizen of Norway.", "What does Arden Pike do for a living?", "no"),
     (
         "The Fenlake Ferry was designed by Tova Lind.",
