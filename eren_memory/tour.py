@@ -15,7 +15,10 @@ _STEPS = (
     ("A moderator corrects it, in a plain sentence", f"/note add {CORRECTION}"),
     ("The same thing in other words: the note answers", "Which city is Australia's capital?"),
     ("How that was decided", "/why"),
-    ("The same subject, another question: unchanged", "What is the currency of Australia?"),
+    (
+        "The same subject, another question: the model's own answer, asked as before",
+        "What is the currency of Australia?",
+    ),
     ("Claims are checked against the notebook too", "/check Canberra is the capital of Australia."),
 )
 

@@ -74,7 +74,11 @@ async def test_the_whole_embedded_stack_corrects_one_answer_and_leaves_the_other
         assert corrected.origin is Origin.NOTEBOOK
         assert "Melbourne" in corrected.text
         again = await app.eren.answer("What is the currency of Australia?", PLACE)
-        assert (again.text, again.origin) == (other.text, Origin.MODEL)
+        # The request is the same to the byte; the words may vary a little with what ran before
+        # (docs/decisions.md), so the test asks for the substance.
+        assert again.origin is Origin.MODEL
+        assert again.notes == ()
+        assert "australian dollar" in again.text.lower()
         checked = await app.eren.check("Canberra is the capital of Australia.", PLACE)
         assert checked.verdict is ClaimVerdict.REFUTED
 

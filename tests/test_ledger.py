@@ -114,7 +114,7 @@ async def test_writers_at_the_same_time_wait_for_each_other(tmp_path: Path):
 async def test_two_processes_may_create_the_database_at_once(tmp_path: Path):
     async def use() -> None:
         async with open_ledger(url(tmp_path)) as ledger:
-            await ledger.notes("g")
+            assert await ledger.notes("g") == []
 
     await asyncio.gather(*(use() for _ in range(4)))
 
