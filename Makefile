@@ -1,5 +1,6 @@
 # make demo    the real thing on this machine, no account needed
 # make test    the test suite
+# make test-long   the same crashes and writers as in `make test`, 200 kills and 10,000 acts
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
 # make docs    make docs/cli.md again from the program's own help
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test test-model check format docs clean
+.PHONY: demo test test-model test-long check format docs clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -50,6 +51,9 @@ test: $(VENV)/.dev
 
 test-model: $(VENV)/.dev $(VENV)/.local
 	$(BIN)/python -m pytest -m model
+
+test-long: $(VENV)/.dev
+	EREN_TEST_KILLS=200 EREN_TEST_ACTS=10000 $(BIN)/python -m pytest tests/test_crashes.py tests/test_writers.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from discord.utils import escape_markdown
 
-from eren_memory.domain import Answer, Note, NoteStatus, Origin, Path, first_line
+from eren_memory.domain import Answer, Note, NoteStatus, Origin, Path
+from eren_memory.text import first_line, shown
 
 MESSAGE_LIMIT = 2_000
 """Characters that Discord takes in one message."""
@@ -45,7 +46,7 @@ def note_list(notes: Sequence[Note], total: int) -> str:
 
 def quoted(note: Note) -> str:
     """A note's first line, harmless as Markdown."""
-    return escape_markdown(first_line(note.text, 200))
+    return escape_markdown(shown(first_line(note.text, 200)))
 
 
 def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
@@ -60,7 +61,7 @@ def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
 
 def _note_line(note: Note) -> str:
     mark = "" if note.status is NoteStatus.ACTIVE else f" *({note.status})*"
-    return f"**#{note.number}** {escape_markdown(first_line(note.text))}{mark}"
+    return f"**#{note.number}** {escape_markdown(shown(first_line(note.text)))}{mark}"
 
 
 def _contained(text: str) -> str:

@@ -14,7 +14,14 @@ from eren_memory.cli import cli
 
 def pages(command: click.Command, path: str) -> Iterator[str]:
     """The help of a command and of everything below it, as Markdown."""
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    context = click.Context(
+        command,
+        info_name=path,
+        terminal_width=100,
+        max_content_width=100,
+        # As below the group's own settings, which a context made by hand does not take.
+        help_option_names=cli.context_settings["help_option_names"],
+    )
     with context:
         yield f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from eren_memory.config import DEFAULT_REMOTE_MODEL, Settings
+from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.engine import Eren
 from eren_memory.errors import LedgerError
+from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
 from eren_memory.ledger import open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.prompts import PROMPT_VERSION, Style, reading
+from eren_memory.projection import Projector
+from eren_memory.prompts import PROMPT_VERSION, Style, claim_reading, reading
 from eren_memory.relevance import Calibrations
 
 
@@ -37,8 +41,7 @@ class App:
         """Load what the first question needs, so that it does not wait for it."""
 
         async def notebook() -> None:
-            await self.notebook.open()
-            await self.notebook.project()
+            await self.notebook.projector.project()
 
         async def model() -> None:
             if self.local_server is not None:
@@ -53,7 +56,9 @@ def own_calibrations(settings: Settings) -> Path:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterator[App]:
+async def open_app(
+    settings: Settings, style: Style = Style.CHAT, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[App]:
     """Open the assistant and close it on the way out.
 
     Opening touches the ledger only. The index, the embedding model and the embedded chat model
@@ -67,11 +72,11 @@ async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterat
         server = _local_server(settings) if settings.wants_local_model else None
         model = _chat_model(settings, server)
 
-        async def open_index(embedder: Embedder) -> tuple[NoteIndex, bool]:
-            return await _open_index(settings, embedder)
+        async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
+            return await _open_index(settings, embedder, ledger_id)
 
-        notebook = Notebook(ledger, embedder, open_index)
-
+        projector = Projector(ledger, embedder, open_index)
+        notebook = Notebook(ledger, embedder, projector, Judge(model), clock)
         calibrations = Calibrations(
             model.name, embedder.space, PROMPT_VERSION, own_calibrations(settings)
         )
@@ -81,7 +86,7 @@ async def open_app(settings: Settings, style: Style = Style.CHAT) -> AsyncIterat
             if server is not None:
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
-            closing.push_async_callback(notebook.close)
+            closing.push_async_callback(projector.close)
             yield App(
                 settings,
                 notebook,
@@ -119,8 +124,9 @@ def _embedder(settings: Settings) -> Embedder:
 
 
 def _local_server(settings: Settings) -> LocalServer:
-    # Everything of the reading prompt but the notes and the question.
-    return LocalServer(settings.home, settings.model_file, prefix=reading([], "")[:-1])
+    # Everything of the prompts but the notes and the question or claim.
+    prefixes = (reading([], "")[:-1], claim_reading("", "")[:-1])
+    return LocalServer(settings.home, settings.model_file, prefixes)
 
 
 def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
@@ -141,7 +147,9 @@ def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
     )
 
 
-async def _open_index(settings: Settings, embedder: Embedder) -> tuple[NoteIndex, bool]:
+async def _open_index(
+    settings: Settings, embedder: Embedder, ledger_id: str
+) -> tuple[NoteIndex, bool]:
     """The engines are imported here: listing notes needs neither."""
     if settings.qdrant_url:
         from eren_memory.index.server import ServerIndex
@@ -153,6 +161,7 @@ async def _open_index(settings: Settings, embedder: Embedder) -> tuple[NoteIndex
             embedder.space,
             await embedder.load(),
             settings.bm25_language,
+            ledger_id,
         )
     from eren_memory.index.edge import EdgeIndex
 
@@ -162,4 +171,5 @@ async def _open_index(settings: Settings, embedder: Embedder) -> tuple[NoteIndex
         embedder.space,
         await embedder.load(),
         settings.bm25_language,
+        ledger_id,
     )

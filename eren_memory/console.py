@@ -9,15 +9,33 @@ from dataclasses import dataclass
 import click
 
 from eren_memory.app import App
-from eren_memory.domain import LARGEST_NUMBER, Answer, ClaimCheck, NoteDraft, NoteStatus, Place
+from eren_memory.domain import (
+    LARGEST_NUMBER,
+    Answer,
+    By,
+    ClaimCheck,
+    NoteDraft,
+    NoteStatus,
+    Place,
+)
 from eren_memory.errors import BadInput, ErenError
-from eren_memory.terminal import answer_text, check_text, note_line, note_page, trace_text
+from eren_memory.terminal import (
+    answer_text,
+    check_text,
+    history_page,
+    note_line,
+    note_page,
+    said,
+    trace_text,
+)
 
 HELP = """\
 Ask anything. What a note answers is answered from the note; the rest is the model's own.
   /note add TEXT       add a correction         /note search TEXT   find notes
   /note list           list the notes           /note show N        one note in full
-  /note retire N       take a note out of use
+  /note edit N TEXT    change what it says      /note history N     who changed what
+  /note retire N       take a note out of use   /note restore N     bring it back
+  /undo                take back what you did last
   /check CLAIM         is it supported, refuted, or unknown to the notebook?
   /why                 how the last answer came about
   /help   /quit"""
@@ -40,6 +58,7 @@ class Session:
         acts: dict[str, Callable[[str], Awaitable[str]]] = {
             "/note": self._note,
             "/check": self._check,
+            "/undo": self._undo,
             "/why": self._why,
             "/help": self._help,
         }
@@ -61,28 +80,68 @@ class Session:
     async def _help(self, _: str) -> str:
         return HELP
 
+    async def _undo(self, _: str) -> str:
+        changed = await self.app.notebook.undo(self.guild_id, self._by)
+        return "\n".join(f"{note_line(note)}" for note in changed)
+
     async def _note(self, words: str) -> str:
         act, _, rest = words.partition(" ")
+        if act in {"add", "replace", "keep"}:
+            return await self._add(NoteDraft(rest), act)
+        if act in {"list", "search", "show", "history"}:
+            return await self._look(act, rest)
+        if act in {"edit", "retire", "restore"}:
+            return await self._change(act, rest)
+        raise BadInput(
+            "/note takes add, edit, list, search, show, history, retire or restore. /help shows how."
+        )
+
+    async def _look(self, act: str, rest: str) -> str:
         notebook, guild = self.app.notebook, self.guild_id
         match act:
-            case "add":
-                note = await notebook.add(guild, NoteDraft(rest), self.actor_id)
-                return f"Added note #{note.number}."
             case "list":
-                notes = await notebook.notes(guild, NoteStatus.ACTIVE)
+                notes = await notebook.ledger.notes(guild, NoteStatus.ACTIVE)
                 return "\n".join(map(note_line, notes)) or "No notes yet. /note add TEXT adds one."
             case "search":
-                found = await notebook.search(guild, rest, 10)
-                return (
-                    "\n".join(f"{one.dense:5.2f}  {note_line(one.note)}" for one in found)
-                    or "None."
-                )
+                found = await notebook.nearest(guild, rest, 10)
+                lines = [f"{one.dense:5.2f}  {note_line(one.note)}" for one in found]
+                return "\n".join(lines) or "None."
             case "show":
-                return note_page(await notebook.note(guild, _number(rest)))
+                return note_page(await notebook.ledger.note(guild, _number(rest)))
+        return history_page(await notebook.history(guild, _number(rest)))
+
+    async def _change(self, act: str, rest: str) -> str:
+        notebook, guild, by = self.app.notebook, self.guild_id, self._by
+        digits, _, text = rest.partition(" ")
+        number = _number(digits)
+        match act:
+            case "edit":
+                note = await notebook.edit(guild, number, by, text=text)
             case "retire":
-                note = await notebook.retire(guild, _number(rest), self.actor_id)
-                return f"Retired note #{note.number}."
-        raise BadInput("/note takes add, list, search, show or retire. /help shows how.")
+                note = await notebook.retire(guild, number, by)
+            case _:
+                note = await notebook.restore(guild, number, by)
+        return f"Note #{note.number} is {note.status} now, revision {note.revision}."
+
+    async def _add(self, draft: NoteDraft, act: str) -> str:
+        """`add` stops at notes that say the same or contradict; the other two words decide."""
+        compared = await self.app.notebook.compare(self.guild_id, draft)
+        grave = compared.grave
+        if grave and act == "add":
+            met = "\n".join(f"{one.kind}: {note_line(one.note)}" for one in grave)
+            return (
+                f"{met}\nNothing was added. /note replace TEXT puts the new note in their place, "
+                "/note keep TEXT keeps both."
+            )
+        chosen = grave if act == "replace" else ()
+        replaced = {one.note.number: one.note.revision for one in chosen}
+        note = await self.app.notebook.add(self.guild_id, draft, self._by, supersedes=replaced)
+        instead = f" in place of {', '.join(f'#{one}' for one in replaced)}" if replaced else ""
+        return f"Added note #{note.number}{instead}.{said(compared)}"
+
+    @property
+    def _by(self) -> By:
+        return By(self.actor_id, where="console")
 
 
 async def converse(app: App, guild_id: str, actor_id: str) -> None:

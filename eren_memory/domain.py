@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, TypedDict
 from uuid import UUID
 
-from eren_memory.errors import EmptyText, TextTooLong, UnreadableText
+from eren_memory.errors import BadDate, TextTooLong, UnknownScope
+from eren_memory.text import checked, note_text, question_text
 
-NOTE_LIMIT = 2_000
-"""Characters in a note."""
-QUESTION_LIMIT = 1_000
-"""Characters in a question or a claim."""
 LARGEST_NUMBER = 2**31 - 1
 """Of a note: what every database can count to."""
+
+_SCOPE_LIMIT = 50
+_PROBE_LIMIT = 20
 
 
 class NoteStatus(StrEnum):
     """Where a note stands; only `ACTIVE` notes answer."""
 
+    DRAFT = "draft"
+    """Suggested; waits for approval."""
     ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    """Another note took its place: `Note.superseded_by`."""
     RETIRED = "retired"
+    ERASED = "erased"
+    """Deleted for privacy: number and history remain, every text is blank."""
 
 
 class Origin(StrEnum):
@@ -52,9 +59,25 @@ class Path(StrEnum):
     NOTES_IN_PROMPT = "notes in the prompt"
 
 
+Scope = tuple[str, ...]
+"""Channels in which a note is visible, sorted; empty for the whole guild."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """A note's test: questions that must be answered from it, and questions that must not."""
+
+    change: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One correction, in its current revision. Times are UTC."""
+    """One correction, in its current revision. Times are UTC.
+
+    `valid_from` is the first moment at which it answers, `valid_until` the first at which it no
+    longer does. `verified_at` is when a person last vouched for it, `review_by` when one should.
+    """
 
     id: UUID
     number: int
@@ -63,38 +86,132 @@ class Note:
     status: NoteStatus
     revision: int
     author_id: str
+    created_at: datetime
+    updated_at: datetime
+    question: str | None = None
+    source_url: str | None = None
+    reason: str | None = None
+    scope: Scope = ()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    review_by: datetime | None = None
+    verified_at: datetime | None = None
+    approved_by: str | None = None
+    superseded_by: UUID | None = None
+    probes: Probes = Probes()
+
+    def visible_to(self, view: View) -> bool:
+        """Whether a search from there may bring it up."""
+        return (
+            self.status is NoteStatus.ACTIVE
+            and self.guild_id == view.guild_id
+            and (view.channels is None or not self.scope or bool({*self.scope} & {*view.channels}))
+            and (view.at is None or self.valid_at(view.at))
+        )
+
+    def valid_at(self, moment: datetime) -> bool:
+        """Whether its dates let it answer then."""
+        begun = self.valid_from is None or self.valid_from <= moment
+        return begun and (self.valid_until is None or moment < self.valid_until)
+
+
+REVISED = (
+    "text", "status", "question", "source_url", "reason", "scope", "valid_from", "valid_until",
+    "review_by", "verified_at", "approved_by", "superseded_by", "probes",
+)  # fmt: skip
+"""Fields of a note that its revisions keep; the others never change."""
+
+Changes = Mapping[str, tuple[Any, Any]]
+"""Field: (before, after)."""
+
+
+def difference(before: Note, after: Note) -> Changes:
+    """What changed between two revisions of a note."""
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in REVISED}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+
+
+class Edited(TypedDict, total=False):
+    """Fields that a person may change. What is left out stays; None clears."""
+
+    text: str
     question: str | None
     source_url: str | None
     reason: str | None
-    created_at: datetime
-    updated_at: datetime
+    scope: Scope
+    valid_from: datetime | None
+    valid_until: datetime | None
+    review_by: datetime | None
+    probes: Probes
 
 
 @dataclass(frozen=True, slots=True)
 class NoteDraft:
-    """What a person supplies to make a note; `text` is checked by `note_text`."""
+    """What a person supplies to make a note."""
 
     text: str
     question: str | None = None
     source_url: str | None = None
     reason: str | None = None
+    scope: Scope = ()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    review_by: datetime | None = None
+    probes: Probes = Probes()
 
     def checked(self) -> NoteDraft:
         """The draft with every field checked and stripped. Raises `BadInput` naming the fault."""
-        return NoteDraft(
-            note_text(self.text),
-            question_text(self.question) if self.question else None,
-            _checked(self.source_url, what="source", limit=NOTE_LIMIT) if self.source_url else None,
-            _checked(self.reason, what="reason", limit=NOTE_LIMIT) if self.reason else None,
+        if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
+            raise BadDate("The note would end before it begins. Set valid-until after valid-from.")
+        return replace(
+            self,
+            text=note_text(self.text),
+            question=question_text(self.question) if self.question else None,
+            source_url=checked(self.source_url, what="source") if self.source_url else None,
+            reason=checked(self.reason, what="reason") if self.reason else None,
+            scope=_checked_scope(self.scope),
+            probes=_checked_probes(self.probes),
         )
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """Who acts on the notebook, why, and from where (a link to the message, or a front end)."""
+
+    actor_id: str
+    reason: str | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One act on a note. `note` is the revision that it left, `changes` is empty for the first."""
+
+    act: str
+    by: By
+    at: datetime
+    note: Note
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was asked or written. `guild_id` separates communities entirely."""
+    """Where something was asked or written. `guild_id` separates communities entirely.
+
+    `channels` are those whose notes may be used: the channel and, in a thread, the one it is in.
+    """
 
     guild_id: str
-    channel_id: str | None = None
+    channels: Scope = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which notes a search may bring up; None for whatever their scope, or their dates."""
+
+    guild_id: str
+    channels: Scope | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,46 +280,21 @@ class ClaimCheck:
     trace: Trace
 
 
-def note_text(raw: str) -> str:
-    """The text of a note, checked and stripped. Raises `BadInput` naming the fault."""
-    return _checked(raw, what="note", limit=NOTE_LIMIT)
-
-
-def question_text(raw: str, what: str = "question") -> str:
-    """A question or claim, checked and stripped. Raises `BadInput` naming the fault."""
-    return _checked(raw, what=what, limit=QUESTION_LIMIT)
-
-
-def normalised(text: str) -> str:
-    """The form in which two notes count as the same statement: NFKC, case and spacing folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def visible(text: str) -> bool:
-    """Whether any character would show: not space, control or format (zero-width) characters."""
-    return any(unicodedata.category(char)[0] not in "ZC" for char in text)
-
-
-def first_line(text: str, limit: int = 80) -> str:
-    """A title: the first line, cut at `limit` characters."""
-    line = text.strip().splitlines()[0] if text.strip() else ""
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def _checked(raw: str, *, what: str, limit: int) -> str:
-    for position, char in enumerate(raw):
-        # Cs: lone surrogates, which no database or endpoint can encode.
-        category = unicodedata.category(char)
-        if category == "Cs" or (category == "Cc" and char not in "\n\r\t"):
-            raise UnreadableText(
-                f"The {what} has an unreadable character (U+{ord(char):04X}, position {position + 1}). "
-                "Remove it and try again."
-            )
-    text = raw.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if not visible(text):
-        raise EmptyText(f"The {what} is empty. Write at least one visible character.")
-    if len(text) > limit:
-        raise TextTooLong(
-            f"The {what} has {len(text):,} characters; the limit is {limit:,}. Shorten it and try again."
+def _checked_scope(scope: Scope) -> Scope:
+    scope = tuple(one.strip() for one in scope)
+    odd = any(not 0 < len(one) <= 64 or "," in one or not one.isprintable() for one in scope)
+    if odd or len(scope) > _SCOPE_LIMIT:
+        raise UnknownScope(
+            f"A scope names up to {_SCOPE_LIMIT} channels, each by 1 to 64 printable characters "
+            "without a comma."
         )
-    return text
+    return tuple(sorted(set(scope)))
+
+
+def _checked_probes(probes: Probes) -> Probes:
+    if len(probes.change) + len(probes.keep) > _PROBE_LIMIT:
+        raise TextTooLong(f"A note has more than {_PROBE_LIMIT} probes. Keep the telling ones.")
+    return Probes(
+        tuple(question_text(one, "probe") for one in probes.change),
+        tuple(question_text(one, "probe") for one in probes.keep),
+    )

@@ -133,6 +133,7 @@ class EndpointEmbedder:
         self._api_key = api_key
         self._timeout = timeout
         self._client: Any = None
+        self._dimension = 0
 
     @property
     def space(self) -> str:
@@ -141,7 +142,9 @@ class EndpointEmbedder:
 
     async def load(self) -> int:
         """See `Embedder.load`."""
-        return int((await self.embed(["dimension"])).shape[1])
+        if not self._dimension:
+            self._dimension = int((await self.embed(["dimension"])).shape[1])
+        return self._dimension
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.embed`."""

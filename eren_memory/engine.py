@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from eren_memory.domain import Answer, Candidate, ClaimCheck, Place, Trace, question_text
+from eren_memory.domain import Answer, Candidate, ClaimCheck, Place, Trace
 from eren_memory.errors import BadInput
 from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.prompts import Style
 from eren_memory.relevance import Calibrations
 from eren_memory.strategies import STRATEGIES, Asking, Strategy
+from eren_memory.text import question_text
 
 DEFAULT_METHOD = "eren"
 
@@ -87,7 +88,7 @@ class Eren:
     async def _candidates(self, text: str, place: Place, strategy: Strategy) -> Sequence[Candidate]:
         if not strategy.candidates:
             return []
-        return await self._notebook.search(place.guild_id, text, strategy.candidates)
+        return await self._notebook.search(place, text, strategy.candidates)
 
 
 def _strategy(method: str) -> Strategy:

@@ -7,7 +7,13 @@
     │   ├── UnreadableText          NUL, control characters, broken UTF-8
     │   ├── NoteNotFound
     │   ├── DuplicateNote           the notebook already says exactly this
-    │   └── ImportRefused           names the file and line; nothing was imported
+    │   ├── SimilarNotes            near notes say the same or something else; a person decides
+    │   ├── RevisionMoved           somebody changed the note in between
+    │   ├── NotInThatState          the note is retired, erased, not a draft …
+    │   ├── BadDate
+    │   ├── UnknownScope
+    │   ├── ImportRefused           names the file and line; nothing was imported
+    │   └── BackupRefused           the archive is damaged, or there is nothing to put it into
     ├── ConfigError                 a setting is missing or contradicts another
     ├── LedgerError                 the database cannot be opened, read or written
     │   └── LedgerTooNew            written by a newer version of this program
@@ -28,6 +34,9 @@
 Vendors' exceptions are translated where the vendor's package is imported, never above. An error's
 text is shown to people and written to logs, so it carries no secret and no text of a note.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class ErenError(Exception):
@@ -58,8 +67,36 @@ class DuplicateNote(BadInput):
     """An active note of this guild already says exactly this."""
 
 
+class SimilarNotes(BadInput):
+    """Near notes say the same or contradict; nothing was saved until somebody decides."""
+
+
+class RevisionMoved(BadInput):
+    """A note changed since it was read; nothing was saved. `changes` has field: (before, after)."""
+
+    def __init__(self, message: str, changes: Mapping[str, tuple[Any, Any]]) -> None:
+        super().__init__(message)
+        self.changes = changes
+
+
+class NotInThatState(BadInput):
+    """A note's status does not allow this act."""
+
+
+class BadDate(BadInput):
+    """A date or duration that cannot be read, or that makes no sense here."""
+
+
+class UnknownScope(BadInput):
+    """A scope that names neither the guild nor channels."""
+
+
 class ImportRefused(BadInput):
     """A line of an import file is not a note; nothing was imported."""
+
+
+class BackupRefused(BadInput):
+    """An archive cannot be restored here; nothing changed."""
 
 
 class ConfigError(ErenError):

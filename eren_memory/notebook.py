@@ -2,215 +2,228 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Unpack
 from uuid import UUID
 
-import numpy as np
+from eren_memory import rules
+from eren_memory.domain import (
+    By,
+    Edited,
+    HistoryEntry,
+    Note,
+    NoteDraft,
+    NoteStatus,
+    difference,
+)
+from eren_memory.errors import BadDate, BadInput
+from eren_memory.finding import Finder
+from eren_memory.ledger import Event, Unit
+from eren_memory.text import checked
 
-from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus
-from eren_memory.embedder import Embedder
-from eren_memory.errors import DuplicateNote, EmbedderError, NoteIndexError
-from eren_memory.index import Hit, NoteIndex
-from eren_memory.ledger import AddedNote, Ledger, Pending
-
-# Notes that one projection step embeds, writes and makes durable together.
-_BATCH = 256
-
-_log = logging.getLogger(__name__)
-
-OpenIndex = Callable[[Embedder], Awaitable[tuple[NoteIndex, bool]]]
-"""Opens the index for an embedder's space; the flag says that it is new and has to be filled."""
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as long work goes on."""
-
-
-def utc_now() -> datetime:
-    """The clock of a running program."""
-    return datetime.now(UTC)
+Replaced = Sequence[int] | Mapping[int, int | None]
+"""Numbers of notes to supersede; a mapping has the revisions that the person has seen."""
 
 
-class Notebook:
-    """Notes of every guild: the ledger owns them, the index finds them.
+class Notebook(Finder):
+    """Notes of every guild: the ledger owns them, the index finds them from the first search on.
 
-    The index is opened by the first search or projection. Until then writes wait in the ledger's
-    outbox, so that listing and adding need neither the embedding model nor the index.
+    Every act takes `by`, who acts, and raises `BadInput` naming the fault when the note's state, or
+    what another note says, does not allow it; then nothing changed. The next search sees what an
+    act did.
     """
 
-    def __init__(
+    # Acts.
+
+    async def add(
         self,
-        ledger: Ledger,
-        embedder: Embedder,
-        open_index: OpenIndex,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self._ledger = ledger
-        self._embedder = embedder
-        self._open_index = open_index
-        self._clock = clock
-        self._index: NoteIndex | None = None
-        self._opening = asyncio.Lock()
-        self._projecting = asyncio.Lock()
-        self._unembeddable: set[UUID] = set()
-
-    async def add(self, guild_id: str, draft: NoteDraft, actor_id: str) -> Note:
-        """Add one note; the next question finds it.
-
-        Raises:
-            BadInput: The text is empty, too long or unreadable.
-            DuplicateNote: An active note says exactly this.
-        """
-        [added] = await self.add_many(guild_id, [draft], actor_id)
-        if not added.created:
-            raise DuplicateNote(
-                f"Note #{added.note.number} already says exactly this. Nothing was added."
-            )
-        await self._project_if_open()
-        return added.note
-
-    async def add_many(
-        self, guild_id: str, drafts: Sequence[NoteDraft], actor_id: str
-    ) -> list[AddedNote]:
-        """Add notes in one transaction, skipping what active notes say. `project` makes them found."""
-        checked = [draft.checked() for draft in drafts]
-        return await self._ledger.add(guild_id, checked, actor_id, self._clock())
-
-    async def retire(
-        self, guild_id: str, number: int, actor_id: str, reason: str | None = None
+        guild_id: str,
+        draft: NoteDraft,
+        by: By,
+        *,
+        status: NoteStatus = NoteStatus.ACTIVE,
+        supersedes: Replaced = (),
     ) -> Note:
-        """Take a note out of use; the next question does not find it."""
-        note = await self._ledger.retire(guild_id, number, actor_id, reason, self._clock())
-        await self._project_if_open()
+        """Add a note in the place of those it `supersedes`, or suggest one with the status `DRAFT`."""
+        draft = draft.checked()
+        if supersedes and status is NoteStatus.DRAFT:
+            raise BadInput("A suggestion replaces nothing until it is approved. Nothing was saved.")
+        async with self.act(guild_id, by) as unit:
+            if draft.valid_until is not None and draft.valid_until <= unit.now:
+                raise BadDate("Valid-until has passed already. Nothing was saved.")
+            note = unit.made(draft, status)
+            await self._supersede(unit, supersedes, note)
+            await unit.refuse_duplicate(note)
+            await unit.insert([note], "add" if status is NoteStatus.ACTIVE else "suggest")
         return note
 
-    async def note(self, guild_id: str, number: int) -> Note:
-        """The note with that number. Raises `NoteNotFound`."""
-        return await self._ledger.note(guild_id, number)
+    async def add_many(self, guild_id: str, drafts: Sequence[NoteDraft], by: By) -> list[Note]:
+        """Add notes in one transaction, skipping what active notes say; returns the new ones."""
+        checked_drafts = [draft.checked() for draft in drafts]
+        added: list[Note] = []
+        async with self.act(guild_id, by) as unit:
+            known = await unit.saying([d.text for d in checked_drafts], NoteStatus.ACTIVE)
+            for draft in checked_drafts:
+                key = unit.statement(draft.text)
+                if key not in known:
+                    known[key] = unit.made(draft, NoteStatus.ACTIVE)
+                    added.append(known[key])
+            await unit.insert(added, "add")
+        return added
 
-    async def notes(self, guild_id: str, status: NoteStatus | None = None) -> list[Note]:
-        """Notes in the order of their numbers."""
-        return await self._ledger.notes(guild_id, status)
+    async def edit(
+        self,
+        guild_id: str,
+        number: int,
+        by: By,
+        *,
+        expect: int | None = None,
+        **fields: Unpack[Edited],
+    ) -> Note:
+        """Change fields of a note.
 
-    async def newest(self, guild_id: str, limit: int) -> list[Note]:
-        """Active notes, the newest first."""
-        return await self._ledger.newest(guild_id, limit)
-
-    async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
-        """Notes of a guild by status."""
-        return await self._ledger.counts(guild_id)
-
-    async def search(self, guild_id: str, text: str, limit: int) -> list[Candidate]:
-        """The notes nearest to `text`, best first, as the ledger holds them now.
-
-        Raises:
-            IndexBusy: Another process holds the embedded index.
+        Args:
+            guild_id: The note's guild.
+            number: The note's number.
+            by: Who acts.
+            expect: The revision that the person has read; `RevisionMoved` when it is another now.
+            fields: The new values; None clears.
         """
-        index = await self.open()
-        await self.project()
-        question = await self._embedder.embed([text])
-        hits = await index.search(text, question, guild_id, limit)
-        current = await self._ledger.by_ids(hit.note_id for hit in hits)
-        return [
-            Candidate(current[hit.note_id], hit.dense, hit.lexical)
-            for hit in hits
-            if hit.note_id in current and _answers(current[hit.note_id], guild_id, hit)
-        ]
+        async with self.act(guild_id, by) as unit:
+            note = await self._seen(unit, number, expect)
+            after, act = rules.edited(note, fields, unit.now)
+            return await unit.save(note, after, act)
 
-    async def project(self, progress: Progress | None = None) -> int:
-        """Bring the index up to the ledger; returns how many notes were written to it."""
-        index = await self.open()
-        done = 0
-        async with self._projecting:
-            total = await self._ledger.pending_count() if progress else 0
-            while (pending := await self._ledger.pending(_BATCH, without=self._unembeddable)).rows:
-                await self._write(index, pending)
-                done += len(pending.notes)
-                if progress:
-                    progress(done, max(total, done))
-        return done
+    async def retire(self, guild_id: str, number: int, by: By) -> Note:
+        """Take a note out of use."""
+        async with self.act(guild_id, by) as unit:
+            note = await unit.note(number)
+            return await unit.save(note, rules.retired(note), "retire")
 
-    async def pending(self) -> int:
-        """How many notes the index does not know yet."""
-        return await self._ledger.pending_count()
+    async def restore(
+        self, guild_id: str, number: int, by: By, revision: int | None = None
+    ) -> Note:
+        """Bring back what a note was: before it was retired, or in a given revision."""
+        async with self.act(guild_id, by) as unit:
+            note = await unit.note(number)
+            live = await unit.last_live(note)
+            # A note that was imported out of use has no other form than its present one.
+            then = (live or note) if revision is None else await unit.revision(note, revision)
+            status = live.status if live else NoteStatus.ACTIVE
+            return await unit.save(note, rules.restored(note, then, status), "restore")
 
-    async def open(self) -> NoteIndex:
-        """Open the index and load the embedding model, once. Called before the first search."""
-        async with self._opening:
-            if self._index is None:
-                index, new = await self._open_index(self._embedder)
-                try:
-                    if new or await index.count() < await self._known_to_index():
-                        await self._ledger.enqueue_all()
-                    index.stamp()
-                except BaseException:
-                    await index.close()
-                    raise
-                self._index = index
-            return self._index
+    async def merge(
+        self, guild_id: str, number: int, other: int, by: By, text: str | None = None
+    ) -> Note:
+        """Let one note stand for two: `other` is superseded, `number` may get a new text."""
+        async with self.act(guild_id, by) as unit:
+            kept, gone = await unit.note(number), await unit.note(other)
+            await unit.save(gone, rules.merged(kept, gone, unit.now), "merge")
+            if text is None:
+                return kept
+            after, _ = rules.edited(kept, {"text": text}, unit.now)
+            return await unit.save(kept, after, "merge")
 
-    async def close(self) -> None:
-        """Close the index."""
-        if self._index is not None:
-            await self._index.close()
-            self._index = None
+    async def approve(
+        self,
+        guild_id: str,
+        number: int,
+        by: By,
+        *,
+        expect: int | None = None,
+        supersedes: Replaced = (),
+    ) -> Note:
+        """Put a suggestion into use, as the person has read it: in the revision `expect`."""
+        async with self.act(guild_id, by) as unit:
+            note = await self._seen(unit, number, expect)
+            await self._supersede(unit, supersedes, note)
+            after = rules.approved(note, by.actor_id, unit.now)
+            return await unit.save(note, after, "approve")
 
-    async def _known_to_index(self) -> int:
-        """Active notes that an intact index must hold: those that do not wait in the outbox."""
-        return await self._ledger.active_count() - await self._ledger.pending_count()
+    async def reject(self, guild_id: str, number: int, by: By) -> Note:
+        """Turn a suggestion down."""
+        async with self.act(guild_id, by) as unit:
+            note = await unit.note(number)
+            return await unit.save(note, rules.rejected(note), "reject")
 
-    async def _project_if_open(self) -> None:
-        if self._index is None:
-            return
-        try:
-            await self.project()
-        except (EmbedderError, NoteIndexError) as error:
-            # The ledger has the write, and the outbox the rest: it must not be reported as failed.
-            _log.warning("A note waits for the index: %s", error)
+    async def verify(
+        self, guild_id: str, number: int, by: By, *, review_by: datetime | None = None
+    ) -> Note:
+        """Vouch that a note is still true, and say when somebody should look again."""
+        async with self.act(guild_id, by) as unit:
+            note = await unit.note(number)
+            return await unit.save(note, rules.verified(note, unit.now, review_by), "verify")
 
-    async def _write(self, index: NoteIndex, pending: Pending) -> None:
-        active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
-        dimension = await self._embedder.load()
-        vectors = np.zeros((len(pending.notes), dimension), dtype=np.float32)
-        if active:
-            try:
-                embedded = await self._embedder.embed([note.text for note in active])
-            except EmbedderError:
-                if not await self._set_aside(active):
-                    raise
-                return
-            rows = [
-                row for row, note in enumerate(pending.notes) if note.status is NoteStatus.ACTIVE
+    async def erase(self, guild_id: str, number: int, by: By) -> Note:
+        """Delete a note's texts for privacy, in every revision. This cannot be undone."""
+        async with self.act(guild_id, By(by.actor_id)) as unit:
+            erased = await unit.erase(await unit.note(number))
+        await self.ledger.scrub()
+        return erased
+
+    async def undo(self, guild_id: str, by: By) -> list[Note]:
+        """Take back the last act of this person that they have not taken back yet.
+
+        Refused when somebody changed one of its notes since.
+        """
+        async with self.act(guild_id, by) as unit:
+            last = await unit.last_batch()
+            if last is None:
+                raise BadInput("You have done nothing here that could be undone.")
+            batch, events = last
+            notes = await unit.by_ids([*events])
+            return [
+                await self._undo(unit, notes[note_id], acts, batch)
+                for note_id, acts in events.items()
             ]
-            vectors[rows] = embedded
-        await index.upsert(pending.notes, vectors)
-        await index.checkpoint()
-        await self._ledger.projected(pending)
 
-    async def _set_aside(self, notes: Sequence[Note]) -> bool:
-        """Find the notes that the embedder refuses, so that one of them stops nobody's questions.
+    # The frame of the acts, which `transfer` uses too.
 
-        They stay in the outbox for the next start. Returns whether there were any; raises
-        `EmbedderError` when it refuses everything.
+    @asynccontextmanager
+    async def act(self, guild_id: str, by: By, batch: UUID | None = None) -> AsyncIterator[Unit]:
+        """The frame of every act: one transaction, then the index is told.
+
+        Acts with the same `batch` are undone together.
         """
-        known = len(self._unembeddable)
-        await self._embedder.embed(["Does the embedder work at all?"])
-        for note in notes:
-            try:
-                await self._embedder.embed([note.text])
-            except EmbedderError as error:
-                self._unembeddable.add(note.id)
-                _log.warning(
-                    "Note #%d of %s is not searched: %s", note.number, note.guild_id, error
-                )
-        return len(self._unembeddable) > known
+        reason = checked(by.reason, what="reason") if by.reason else None
+        checked_by = By(by.actor_id, reason, by.where)
+        async with self.ledger.act(guild_id, checked_by, self._clock(), batch) as unit:
+            yield unit
+        await self.projector.changed(unit.changed)
 
+    @asynccontextmanager
+    async def look(self, guild_id: str, by: By) -> AsyncIterator[Unit]:
+        """What an act would find, without its lock and its consequences."""
+        async with self.ledger.look(guild_id, by, self._clock()) as unit:
+            yield unit
 
-def _answers(note: Note, guild_id: str, hit: Hit) -> bool:
-    """Whether the ledger still agrees with the index about this hit."""
-    return (
-        note.status is NoteStatus.ACTIVE
-        and note.guild_id == guild_id
-        and note.revision == hit.revision
-    )
+    # Reads.
+
+    async def history(self, guild_id: str, number: int) -> list[HistoryEntry]:
+        """Every revision of a note, the oldest first, with what it changed. Raises `NoteNotFound`."""
+        note = await self.ledger.note(guild_id, number)
+        return (await self.ledger.history(note))[note.id]
+
+    async def _seen(self, unit: Unit, number: int, expect: int | None) -> Note:
+        note = await unit.note(number)
+        if expect is not None and note.revision != expect:
+            raise rules.moved(note, expect, await unit.revision(note, expect))
+        return note
+
+    async def _supersede(self, unit: Unit, replaced: Replaced, by: Note) -> None:
+        seen = replaced if isinstance(replaced, Mapping) else dict.fromkeys(replaced)
+        for number, expect in seen.items():
+            old = await self._seen(unit, number, expect)
+            await unit.save(old, rules.superseded(old, by, unit.now), "supersede")
+
+    async def _undo(self, unit: Unit, note: Note, acts: Sequence[Event], batch: UUID) -> Note:
+        newest, oldest = acts[0], acts[-1]
+        left = await unit.revision(note, newest.new_revision)
+        # An undo of this person's next act left the same contents under a later revision.
+        if left is None or difference(left, note):
+            raise rules.moved(note, newest.new_revision, left)
+        before = oldest.old_revision
+        then = await unit.revision(note, before) if before is not None else None
+        return await unit.save(note, rules.undone(note, then), "undo", undoes=batch)

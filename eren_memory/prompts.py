@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eren_memory.domain import normalised
 from eren_memory.llm import Message
+from eren_memory.text import normalised
 
 PROMPT_VERSION = "1"
 """Goes into the key of calibrations: change it with any change to the reading prompts."""
@@ -205,12 +205,16 @@ def says_yes(reply: str) -> bool:
     return normalised(reply).lstrip("-* \"'").startswith(("yes", "true"))
 
 
-def claim_in_words(reply: str) -> Mapping[str, float]:
-    """Probabilities that stand for a claim verdict without log-probabilities."""
+def claim_verdict(
+    first_token: Sequence[tuple[str, float]], reply: str
+) -> tuple[Mapping[str, float], bool]:
+    """Probabilities of `true`, `false` and `unknown`, and whether log-probabilities gave them."""
+    if graded := masses(first_token, ("true", "false", "unknown")):
+        return graded, True
     for word, others in (("true", "false"), ("false", "true")):
         if normalised(reply).startswith(word):
-            return {word: 0.9, others: 0.05, "unknown": 0.05}
-    return {"true": 0.025, "false": 0.025, "unknown": 0.95}
+            return {word: 0.9, others: 0.05, "unknown": 0.05}, False
+    return {"true": 0.025, "false": 0.025, "unknown": 0.95}, False
 
 
 def masses(first_token: Sequence[tuple[str, float]], words: Sequence[str]) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ import click
 
 from eren_memory.app import App
 from eren_memory.console import Session
-from eren_memory.domain import NoteStatus
+from eren_memory.domain import By, NoteStatus
 
 CORRECTION = "The capital of Australia is Melbourne."
 _STEPS = (
@@ -25,9 +25,10 @@ _STEPS = (
 
 async def tour(app: App, guild_id: str, actor_id: str) -> None:
     """Play it in `guild_id`. Leaves the note there; the next tour begins by retiring it."""
-    for note in await app.notebook.notes(guild_id, NoteStatus.ACTIVE):
+    for note in await app.notebook.ledger.notes(guild_id, NoteStatus.ACTIVE):
         if note.text == CORRECTION:
-            await app.notebook.retire(guild_id, note.number, actor_id, "the tour begins again")
+            by = By(actor_id, "the tour begins again")
+            await app.notebook.retire(guild_id, note.number, by)
     session = Session(app, guild_id, actor_id)
     for title, line in _STEPS:
         click.secho(f"\n{title}", bold=True)

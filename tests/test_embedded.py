@@ -8,10 +8,10 @@ import pytest
 
 from eren_memory.app import open_app
 from eren_memory.config import Settings
-from eren_memory.domain import ClaimVerdict, NoteDraft, Origin, Place
+from eren_memory.domain import By, ClaimVerdict, NoteDraft, Origin, Place
 from eren_memory.embedder import LocalEmbedder
 from eren_memory.errors import EmbedderError
-from eren_memory.local_model import ensure_model
+from eren_memory.model_file import ensure_model
 
 PLACE = Place("g")
 
@@ -69,7 +69,7 @@ async def test_the_whole_embedded_stack_corrects_one_answer_and_leaves_the_other
         other = await app.eren.answer("What is the currency of Australia?", PLACE)
         assert "dollar" in other.text.lower()
         assert other.origin is Origin.MODEL
-        await app.notebook.add("g", NoteDraft("The capital of Australia is Melbourne."), "ann")
+        await app.notebook.add("g", NoteDraft("The capital of Australia is Melbourne."), By("ann"))
         corrected = await app.eren.answer("Which city is Australia's capital?", PLACE)
         assert corrected.origin is Origin.NOTEBOOK
         assert "Melbourne" in corrected.text

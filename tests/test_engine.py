@@ -2,46 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from eren_memory import errors, relevance
-from eren_memory.app import App, open_app, own_calibrations
+from eren_memory.app import App, open_app
 from eren_memory.config import Settings
-from eren_memory.domain import ClaimVerdict, NoteDraft, Origin, Path, Place
-from eren_memory.prompts import PROMPT_VERSION, Style, unedited, unedited_claim
-from eren_memory.relevance import Calibration, Key, Task, Weights
+from eren_memory.domain import By, NoteDraft, Origin, Path, Place
+from eren_memory.prompts import Style, unedited
+from eren_memory.relevance import Weights
+from tests.calibrated import NOTE, QUESTION, READING, calibrate
 from tests.endpoint import Endpoint, Reply
 
 PLACE = Place("g")
-NOTE = "The Fenlake Ferry leaves at noon."
-QUESTION = "When does the Fenlake Ferry leave?"
-READING = f"Note: {NOTE}"
-# Bag-of-words cosines: the question and its note are at 0.74, a stranger's question near 0.
-CALIBRATION = Calibration(
-    decision=Weights(-2.5, 1.0, 4.0), retrieval=Weights(-10.0, 0.0, 20.0), gate=0.5, doubtful=0.0
-)
-
-
-def calibrate(settings: Settings, **changes: object) -> None:
-    made = {
-        Key("scripted", "hashed-words", PROMPT_VERSION, graded, task): replace(
-            CALIBRATION,
-            **changes,  # type: ignore[arg-type]
-        )
-        for graded in (True, False)
-        for task in Task
-    }
-    relevance.write(own_calibrations(settings), made)
+ANN, BOB = By("ann"), By("bob")
 
 
 @pytest_asyncio.fixture
 async def app(settings: Settings) -> AsyncIterator[App]:
     calibrate(settings)
     async with open_app(settings) as opened:
-        await opened.notebook.add("g", NoteDraft(NOTE), "ann")
+        await opened.notebook.add("g", NoteDraft(NOTE), ANN)
         yield opened
 
 
@@ -84,7 +66,7 @@ async def test_a_yes_that_the_formula_does_not_believe_never_reaches_the_person(
     calibrate(settings, decision=Weights(-20.0, 1.0, 4.0))
     endpoint.when("Note: ", Reply("yes: at noon", probability=0.95))
     async with open_app(settings) as app:
-        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
         assert (await ask(app)).text == "unedited answer"
 
 
@@ -116,21 +98,6 @@ async def test_the_fallback_request_is_byte_for_byte_the_unedited_one(
     assert first["messages"] == unedited(QUESTION, Style.CHAT)
 
 
-@pytest.mark.parametrize("method", ["eren", "eren-paper"])
-async def test_the_fallback_of_a_claim_is_byte_for_byte_the_unedited_one(
-    app: App, endpoint: Endpoint, method: str
-):
-    endpoint.when(READING, Reply("unknown", probability=0.99))
-    endpoint.when("Can we conclude", Reply("It's impossible to say"))
-    claim = "The Fenlake Ferry is red."
-    await app.eren.check(claim, PLACE, "unedited")
-    await app.eren.check(claim, PLACE, method)
-    first, *_, last = endpoint.requests
-    assert len(endpoint.requests) == 3
-    assert first == last
-    assert first["messages"] == unedited_claim(claim)
-
-
 async def test_no_request_that_speaks_for_the_model_contains_a_note(app: App, endpoint: Endpoint):
     endpoint.when(READING, Reply("no", probability=0.99))
     await ask(app)
@@ -144,7 +111,7 @@ async def test_in_the_doubtful_band_the_fallback_starts_before_the_verdict_ends(
     verdict = asyncio.Event()
     endpoint.when(READING, Reply("no", probability=0.99, hold=verdict))
     async with open_app(settings) as app:
-        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
         asking = asyncio.create_task(ask(app))
         while len(endpoint.requests) < 2:
             await asyncio.sleep(0.01)
@@ -157,11 +124,13 @@ async def test_in_the_doubtful_band_the_fallback_starts_before_the_verdict_ends(
 
 async def test_a_fallback_that_is_not_needed_is_called_off(settings: Settings, endpoint: Endpoint):
     calibrate(settings, doubtful=1.0)
-    endpoint.when("Please answer", Reply(delay=30))
+    never = asyncio.Event()
+    endpoint.when("Please answer", Reply(hold=never))
     endpoint.when(READING, Reply("yes: at noon", probability=0.95, delay=0.1))
     async with open_app(settings) as app:
-        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
         answer = await asyncio.wait_for(ask(app), 5)
+    never.set()
     assert answer.text == "at noon"
     assert answer.trace.usage.calls == 2
 
@@ -176,9 +145,9 @@ async def test_without_log_probabilities_the_words_decide(app: App, endpoint: En
 async def test_the_note_that_the_answer_was_copied_from_is_the_one_shown(
     app: App, endpoint: Endpoint
 ):
-    await app.notebook.retire("g", 1, "bob")
+    await app.notebook.retire("g", 1, BOB)
     for hour in ("dusk", "ten"):
-        await app.notebook.add("g", NoteDraft(f"The Fenlake Ferry leaves at {hour}."), "bob")
+        await app.notebook.add("g", NoteDraft(f"The Fenlake Ferry leaves at {hour}."), BOB)
     endpoint.when("Note: ", Reply("yes: at ten", probability=0.95))
     answer = await ask(app)
     assert [one.note.text for one in answer.notes] == ["The Fenlake Ferry leaves at ten."]
@@ -212,9 +181,9 @@ async def test_an_answer_that_was_cut_off_gives_the_whole_note(app: App, endpoin
 async def test_an_answer_is_not_taken_for_part_of_a_word_of_another_note(
     app: App, endpoint: Endpoint
 ):
-    await app.notebook.retire("g", 1, "bob")
+    await app.notebook.retire("g", 1, BOB)
     for text in ("The Fenlake Ferry leaves often.", "The Fenlake Ferry leaves ten."):
-        await app.notebook.add("g", NoteDraft(text), "bob")
+        await app.notebook.add("g", NoteDraft(text), BOB)
     endpoint.when("Note: ", Reply("yes: ten", probability=0.99))
     answer = await ask(app)
     assert [one.note.text for one in answer.notes] == ["The Fenlake Ferry leaves ten."]
@@ -247,7 +216,7 @@ async def test_a_note_is_quoted_when_the_model_is_gone_and_retrieval_is_sure(
     calibrate(settings, retrieval=Weights(5.0, 0.0, 0.0))
     endpoint.default = Reply(status=503, body="{}")
     async with open_app(settings) as app:
-        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
         answer = await ask(app)
     assert (answer.text, answer.origin) == (NOTE, Origin.NOTEBOOK)
     assert answer.trace.path is Path.NOTE_QUOTED
@@ -257,73 +226,7 @@ async def test_nothing_is_made_up_when_the_model_is_gone(settings: Settings, end
     calibrate(settings, retrieval=Weights(-5.0, 0.0, 0.0))
     endpoint.default = Reply(status=503, body="{}")
     async with open_app(settings) as app:
-        await app.notebook.add("g", NoteDraft(NOTE), "ann")
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
         for question in (QUESTION, "Who painted the ceiling?"):
             with pytest.raises(errors.ModelUnreachable):
                 await ask(app, question)
-
-
-@pytest.mark.parametrize(
-    ("word", "verdict", "answer"),
-    [("true", ClaimVerdict.SUPPORTED, "yes"), ("false", ClaimVerdict.REFUTED, "no")],
-)
-async def test_a_claim_that_a_note_decides_is_decided_by_it(
-    app: App, endpoint: Endpoint, word: str, verdict: ClaimVerdict, answer: str
-):
-    endpoint.when(READING, Reply(word, probability=0.98))
-    checked = await app.eren.check("The Fenlake Ferry leaves at dawn.", PLACE)
-    assert (checked.verdict, checked.answer, checked.origin) == (verdict, answer, Origin.NOTEBOOK)
-    assert [one.note.number for one in checked.notes] == [1]
-
-
-async def test_a_claim_that_no_note_decides_gets_the_models_own_yes_or_no(
-    app: App, endpoint: Endpoint
-):
-    endpoint.when(READING, Reply("unknown", probability=0.99))
-    endpoint.when("Is it true that", Reply("Yes"))
-    checked = await app.eren.check("The Fenlake Ferry is red.", PLACE)
-    assert (checked.verdict, checked.answer) == (ClaimVerdict.SILENT, "yes")
-    assert (checked.origin, checked.notes) == (Origin.MODEL, ())
-
-
-async def test_the_papers_method_answers_from_five_notes_or_falls_back(
-    app: App, endpoint: Endpoint
-):
-    for number in range(6):
-        await app.notebook.add("g", NoteDraft(f"The Fenlake Ferry has deck {number}."), "ann")
-    endpoint.when("Read this and", Reply("At noon"))
-    answer = await ask(app, method="eren-paper")
-    assert (answer.text, answer.origin, len(answer.notes)) == ("At noon", Origin.NOTEBOOK, 5)
-    assert answer.trace.usage.calls == 1
-
-
-async def test_one_step_has_no_way_out(app: App, endpoint: Endpoint):
-    endpoint.when("Read this and", Reply("unanswerable"))
-    answer = await ask(app, method="one-step")
-    assert (answer.text, answer.origin) == ("unanswerable", Origin.NOTEBOOK)
-
-
-async def test_the_unedited_method_does_not_look_at_the_notebook(app: App, endpoint: Endpoint):
-    answer = await ask(app, method="unedited")
-    assert (answer.text, answer.trace.candidates) == ("unedited answer", ())
-
-
-@pytest.mark.parametrize(
-    ("question", "fault"),
-    [("  ", "empty"), ("x" * 1001, "limit is 1,000"), ("a\x00b", "unreadable")],
-)
-async def test_a_bad_question_reaches_no_model(app: App, endpoint: Endpoint, question, fault):
-    with pytest.raises(errors.BadInput, match=fault):
-        await ask(app, question)
-    assert endpoint.requests == []
-
-
-async def test_an_unknown_method_names_the_known_ones(app: App):
-    with pytest.raises(errors.BadInput, match="eren, eren-paper, one-step, unedited"):
-        await ask(app, method="magic")
-
-
-async def test_other_guilds_notes_are_not_even_candidates(app: App):
-    answer = await app.eren.answer(QUESTION, Place("another"))
-    assert answer.trace.candidates == ()
-    assert answer.origin is Origin.MODEL

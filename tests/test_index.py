@@ -2,34 +2,36 @@
 
 import os
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
-from qdrant_client import AsyncQdrantClient
 
-from eren_memory.domain import Note, NoteStatus
+from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import IndexBusy, NoteIndexError
 from eren_memory.index import Hit, NoteIndex, points
 from eren_memory.index.edge import EdgeIndex
 from eren_memory.index.server import ServerIndex
+from tests import qdrant_http
 from tests.endpoint import DIMENSION, words_vector
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+LEDGER = "ledger"
 
 
 def note(text: str, *, guild: str = "g", number: int = 1, revision: int = 1) -> Note:
-    return Note(
-        uuid4(), number, guild, text, NoteStatus.ACTIVE, revision, "ann", None, None, None, NOW, NOW
-    )  # fmt: skip
+    return Note(uuid4(), number, guild, text, NoteStatus.ACTIVE, revision, "ann", NOW, NOW)
 
 
-def changed(one: Note, **fields: object) -> Note:
-    values = {name: getattr(one, name) for name in Note.__dataclass_fields__}
-    return Note(**(values | fields))
+def changed(one: Note, **fields: Any) -> Note:
+    return replace(one, **fields)
 
 
 def vectors(*notes: Note) -> np.ndarray:
@@ -41,25 +43,34 @@ async def put(index: NoteIndex, *notes: Note) -> None:
     await index.checkpoint()
 
 
-async def found(index: NoteIndex, text: str, guild: str = "g") -> list[Hit]:
-    return await index.search(text, words_vector(text)[None], guild, 5)
+async def found(index: NoteIndex, text: str, guild: str = "g", **view) -> list[Hit]:
+    return await index.search(text, words_vector(text)[None], View(guild, **view), 5)
 
 
-@pytest_asyncio.fixture(params=["edge", "memory", "server"])
+@pytest_asyncio.fixture(params=["edge", "memory", "http", "server"])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NoteIndex]:
     opened: NoteIndex
+    stack = AsyncExitStack()
     if request.param == "edge":
-        opened, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+        opened, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     elif request.param == "memory":
-        opened, new = await ServerIndex.open(":memory:", None, "space", DIMENSION, "english")
+        opened, new = await ServerIndex.open(
+            ":memory:", None, "space", DIMENSION, "english", LEDGER
+        )
+    elif request.param == "http":
+        served = await stack.enter_async_context(qdrant_http.serve())
+        opened, new = await ServerIndex.open(
+            served.url, None, "space", DIMENSION, "english", LEDGER
+        )
     elif url := os.environ.get("QDRANT_URL"):
         space = f"test-{uuid4().hex}"
-        opened, new = await ServerIndex.open(url, None, space, DIMENSION, "english")
+        opened, new = await ServerIndex.open(url, None, space, DIMENSION, "english", LEDGER)
     else:
         pytest.skip("QDRANT_URL is not set: no live server")
     assert new
     yield opened
     await opened.close()
+    await stack.aclose()
 
 
 async def test_the_nearest_note_comes_first_with_its_cosine(index: NoteIndex):
@@ -79,7 +90,7 @@ async def test_a_rare_word_finds_its_note_and_a_note_found_by_words_alone_has_it
     rare = note("xylographer", number=9)
     await put(index, *notes, rare)
     question = np.roll(words_vector("something else"), 3)[None]
-    hits = await index.search("xylographer", question, "g", 3)
+    hits = await index.search("xylographer", question, View("g"), 3)
     hit = next(hit for hit in hits if hit.note_id == rare.id)
     assert hit.lexical > 0
     assert hit.dense == pytest.approx(float(words_vector(rare.text) @ question[0]), abs=1e-5)
@@ -150,79 +161,169 @@ def test_a_tombstone_keeps_no_text():
 
 
 async def test_the_folder_remembers_what_was_written(tmp_path: Path):
-    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     await put(index, note("the ferry leaves at noon"))
     index.stamp()
     await index.close()
-    index, again = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, again = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     assert (new, again) == (True, False)
     assert await index.count() == 1
     await index.close()
 
 
 async def test_a_folder_that_was_never_stamped_or_is_damaged_starts_over(tmp_path: Path):
-    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     await put(index, note("a"))
     await index.close()  # As if killed before the outbox had everything.
-    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     assert new
     assert await index.count() == 0
     index.stamp()
     await index.close()
     (tmp_path / "notes_space" / "edge_config.json").write_text("{")
-    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, new = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     assert new
     await index.close()
 
 
-async def test_another_language_or_space_starts_over(tmp_path: Path):
-    for space, language in (("one", "english"), ("one", "german"), ("two", "german")):
-        index, new = EdgeIndex.open(tmp_path, space, DIMENSION, language)
+async def test_another_language_space_or_ledger_starts_over(tmp_path: Path):
+    for space, language, ledger in (
+        ("one", "english", "a"),
+        ("one", "german", "a"),
+        ("two", "german", "a"),
+        ("two", "german", "b"),
+    ):
+        index, new = EdgeIndex.open(tmp_path, space, DIMENSION, language, ledger)
         assert new
         index.stamp()
         await index.close()
 
 
 async def test_a_second_opener_is_told_who_has_it(tmp_path: Path):
-    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     with pytest.raises(IndexBusy, match="Another process"):
-        EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+        EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     await index.close()
-    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english")
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
     await index.close()
 
 
-async def test_every_field_that_a_server_filters_on_is_indexed(monkeypatch: pytest.MonkeyPatch):
-    """In process, an unindexed filter works; a strict server refuses it."""
-    indexed: set[str] = set()
-    filtered: set[str] = set()
-    create = AsyncQdrantClient.create_payload_index
-    query = AsyncQdrantClient.query_batch_points
-    update = AsyncQdrantClient.batch_update_points
+async def test_scoped_notes_are_found_in_their_channels_alone(index: NoteIndex):
+    everywhere = note("the ferry leaves at noon")
+    private = note("the ferry leaves at two", number=2)
+    await put(index, everywhere, changed(private, scope=("staff", "crew")))
 
-    async def created(self, collection, field, **rest):
-        indexed.add(field)
-        return await create(self, collection, field, **rest)
+    async def seen(*channels: str):
+        return {hit.note_id for hit in await found(index, "the ferry leaves", channels=channels)}
 
-    async def queried(self, collection, requests, **rest):
-        filtered.update(c.key for r in requests for c in r.filter.must)
-        return await query(self, collection, requests, **rest)
+    assert await seen("general") == {everywhere.id}
+    assert await seen("general", "crew") == {everywhere.id, private.id}
+    assert await seen() == {everywhere.id}
+    assert len(await found(index, "the ferry leaves")) == 2
 
-    async def updated(self, collection, operations, **rest):
-        filtered.update(c.key for o in operations for c in o.upsert.update_filter.must)
-        return await update(self, collection, operations, **rest)
 
-    monkeypatch.setattr(AsyncQdrantClient, "create_payload_index", created)
-    monkeypatch.setattr(AsyncQdrantClient, "query_batch_points", queried)
-    monkeypatch.setattr(AsyncQdrantClient, "batch_update_points", updated)
-    index, _ = await ServerIndex.open(":memory:", None, "space", DIMENSION, "english")
-    await put(index, note("a"))
-    await found(index, "a")
-    await index.close()
-    assert filtered == {"guild_id", "status", "revision"}
-    assert filtered <= indexed
+async def test_what_is_hidden_does_not_show_through_in_the_scores(index: NoteIndex):
+    await put(index, note("the xylographer lives here"), note("the ferry leaves", number=2))
+    before = await found(index, "where is the xylographer", channels=("general",))
+    hidden = [
+        changed(note(f"xylographer number {n}", number=n + 3), scope=("staff",)) for n in range(20)
+    ]
+    await put(index, *hidden)
+    after = await found(index, "where is the xylographer", channels=("general",))
+    assert [hit.lexical for hit in after] == pytest.approx([hit.lexical for hit in before])
+
+
+async def test_notes_are_found_from_their_first_moment_to_their_last(index: NoteIndex):
+    day = timedelta(days=1)
+    dated = changed(note("the ferry leaves at noon"), valid_from=NOW, valid_until=NOW + day)
+    await put(index, dated)
+    for at, expected in ((NOW - day, 0), (NOW, 1), (NOW + day / 2, 1), (NOW + day, 0)):
+        assert len(await found(index, dated.text, at=at)) == expected, at
+
+
+async def test_a_scan_shows_everything_and_what_was_removed_can_be_made_again(index: NoteIndex):
+    kept, retired = note("a b c"), note("d e f", number=2)
+    gone = changed(retired, status=NoteStatus.RETIRED, revision=2)
+    await put(index, kept, gone)
+    held = {one: payload async for page in index.scan(1) for one, payload in page.items()}
+    assert held == {kept.id: index.payload(kept), gone.id: index.payload(gone)}
+    await index.remove([kept.id, gone.id])
+    assert [page async for page in index.scan(10) if page] == []
+    await put(index, retired)
+    assert len(await found(index, "d e f")) == 1
+
+
+async def test_a_server_is_asked_for_tenants_quantization_and_strict_mode():
+    async with qdrant_http.serve() as server:
+        index, _ = await ServerIndex.open(server.url, None, "space", DIMENSION, "english", LEDGER)
+        await index.close()
+        [created] = [
+            body
+            for method, path, body, _ in server.requests
+            if path.count("/") == 2 and method == "PUT"
+        ]
+        assert created["hnsw_config"] == {"m": 0, "payload_m": 16}
+        assert created["quantization_config"]["scalar"]["type"] == "int8"
+        assert created["strict_mode_config"]["enabled"] is True
+        assert created["strict_mode_config"]["unindexed_filtering_retrieve"] is False
+        indexes = {
+            body["field_name"]: body["field_schema"]
+            for _, path, body, _ in server.requests
+            if path.endswith("/index")
+        }
+        assert indexes.keys() == points.FILTERED.keys()
+        assert indexes["guild_id"]["is_tenant"] is True
+
+
+async def test_a_server_that_wants_a_key_gets_it_and_a_wrong_one_is_named():
+    async with qdrant_http.serve(api_key="right") as server:
+        with pytest.warns(UserWarning, match="insecure"):
+            index, _ = await ServerIndex.open(
+                server.url, "right", "space", DIMENSION, "english", LEDGER
+            )
+        await put(index, note("a"))
+        await index.close()
+        with (
+            pytest.warns(UserWarning, match="insecure"),
+            pytest.raises(NoteIndexError, match="EREN_QDRANT_API_KEY"),
+        ):
+            await ServerIndex.open(server.url, "wrong", "space", DIMENSION, "english", LEDGER)
+
+
+async def test_ledgers_that_share_a_server_have_their_own_notes():
+    async with qdrant_http.serve() as server:
+        for ledger in ("one", "two"):
+            index, new = await ServerIndex.open(
+                server.url, None, "space", DIMENSION, "english", ledger
+            )
+            assert new
+            await put(index, note("a"))
+            assert await index.count() == 1
+            await index.close()
 
 
 async def test_a_server_that_is_not_there_is_one_clear_error():
     with pytest.raises(NoteIndexError, match="cannot be reached"):
-        await ServerIndex.open("http://127.0.0.1:1", None, "space", DIMENSION, "english")
+        await ServerIndex.open("http://127.0.0.1:1", None, "space", DIMENSION, "english", LEDGER)
+
+
+async def test_the_stand_in_server_refuses_what_a_strict_one_would():
+    """What makes the tests over HTTP worth something."""
+    from qdrant_client import AsyncQdrantClient, models
+    from qdrant_client.http.exceptions import UnexpectedResponse
+
+    async with qdrant_http.serve() as server:
+        index, _ = await ServerIndex.open(server.url, None, "space", DIMENSION, "english", LEDGER)
+        client = AsyncQdrantClient(url=server.url, check_compatibility=False)
+        [collection] = [one.name for one in (await client.get_collections()).collections]
+        unindexed = models.Filter(
+            must=[models.FieldCondition(key="author_id", match=models.MatchValue(value="ann"))]
+        )
+        with pytest.raises(UnexpectedResponse, match="Index required"):
+            await client.count(collection, count_filter=unindexed)
+        async with aiohttp.ClientSession(server.url) as http:
+            body = {"limit": 1, "with_paylod": True}
+            async with http.post(f"/collections/{collection}/points/scroll", json=body) as reply:
+                assert reply.status == 400
+        await client.close()
+        await index.close()

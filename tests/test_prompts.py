@@ -81,7 +81,18 @@ def test_a_no_is_not_a_yes():
     assert not prompts.says_yes("No")
 
 
-def test_a_claim_verdict_in_words_leans_the_way_it_says():
-    assert prompts.claim_in_words("True.")["true"] > 0.5
-    assert prompts.claim_in_words("false")["false"] > 0.5
-    assert prompts.claim_in_words("hm")["unknown"] > 0.5
+@pytest.mark.parametrize(
+    ("reply", "leans"), [("True.", "true"), ("false", "false"), ("hm", "unknown")]
+)
+def test_a_claim_verdict_in_words_leans_the_way_it_says(reply, leans):
+    mass, graded = prompts.claim_verdict((), reply)
+    assert mass[leans] > 0.5
+    assert sum(mass.values()) == pytest.approx(1)
+    assert not graded
+
+
+def test_a_claim_verdict_in_log_probabilities_outweighs_the_word_itself():
+    tokens = [("false", math.log(0.7)), ("true", math.log(0.2))]
+    mass, graded = prompts.claim_verdict(tokens, "true")
+    assert mass == pytest.approx({"true": 0.2, "false": 0.7, "unknown": 0})
+    assert graded

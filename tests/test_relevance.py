@@ -79,7 +79,7 @@ def test_a_damaged_calibration_file_is_named(tmp_path: Path):
 @pytest.mark.parametrize("task", Task)
 def test_the_package_ships_calibrations_for_the_embedded_parts(tmp_path: Path, task: Task):
     from eren_memory.config import DEFAULT_EMBEDDING_MODEL
-    from eren_memory.local_model import MODEL_NAME
+    from eren_memory.model_file import MODEL_NAME
     from eren_memory.prompts import PROMPT_VERSION
 
     shipped = Calibrations(MODEL_NAME, DEFAULT_EMBEDDING_MODEL, PROMPT_VERSION, tmp_path / "none")

@@ -8,7 +8,8 @@ from discord.ext import commands
 
 from bot import render
 from eren_memory.app import App
-from eren_memory.domain import QUESTION_LIMIT, Place
+from eren_memory.domain import Place
+from eren_memory.text import QUESTION_LIMIT
 
 
 class Ask(commands.Cog):
@@ -28,9 +29,18 @@ class Ask(commands.Cog):
     ) -> None:
         """Ask a question; moderators' notes are taken into account."""
         await interaction.response.defer(ephemeral=private, thinking=True)
-        place = Place(str(interaction.guild_id), str(interaction.channel_id))
+        place = Place(str(interaction.guild_id), _channels(interaction))
         answer = await self._app.eren.answer(question, place)
         first, *more = render.answer_messages(answer)
         await interaction.edit_original_response(content=first)
         for message in more:
             await interaction.followup.send(message, ephemeral=private)
+
+
+def _channels(interaction: discord.Interaction) -> tuple[str, ...]:
+    """Those whose notes may answer: the channel, and for a thread the one that it hangs from."""
+    channel = interaction.channel
+    ids = [interaction.channel_id]
+    if isinstance(channel, discord.Thread):
+        ids.append(channel.parent_id)
+    return tuple(str(one) for one in ids if one is not None)

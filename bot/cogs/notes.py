@@ -9,7 +9,8 @@ from discord.ext import commands
 from bot import render
 from bot.failures import NotAllowed
 from eren_memory.app import App
-from eren_memory.domain import LARGEST_NUMBER, NOTE_LIMIT, NoteDraft, NoteStatus
+from eren_memory.domain import LARGEST_NUMBER, By, NoteDraft, NoteStatus
+from eren_memory.text import NOTE_LIMIT
 
 # More never fit into one message.
 _LISTED = 100
@@ -45,7 +46,7 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
         """Add a correction; the next question finds it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         draft = NoteDraft(text)
-        note = await self._notebook.add(_guild(interaction), draft, str(interaction.user.id))
+        note = await self._notebook.add(_guild(interaction), draft, _by(interaction))
         await interaction.edit_original_response(
             content=f"Added **#{note.number}**: {render.quoted(note)}"
         )
@@ -56,8 +57,8 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
         """List the notes, newest first."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         guild = _guild(interaction)
-        notes = await self._notebook.newest(guild, _LISTED)
-        total = (await self._notebook.counts(guild)).get(NoteStatus.ACTIVE, 0)
+        notes = await self._notebook.ledger.newest(guild, _LISTED)
+        total = (await self._notebook.ledger.counts(guild)).get(NoteStatus.ACTIVE, 0)
         text = render.note_list(notes, total) if notes else "No notes yet: `/note add`."
         await interaction.edit_original_response(content=text)
 
@@ -72,8 +73,7 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
     ) -> None:
         """Take a note out of use."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        actor = str(interaction.user.id)
-        note = await self._notebook.retire(_guild(interaction), number, actor, reason)
+        note = await self._notebook.retire(_guild(interaction), number, _by(interaction, reason))
         await interaction.edit_original_response(
             content=f"Retired **#{note.number}**: {render.quoted(note)} (active → retired)"
         )
@@ -81,3 +81,9 @@ class Notes(commands.GroupCog, group_name="note", group_description="Corrections
 
 def _guild(interaction: discord.Interaction) -> str:
     return str(interaction.guild_id)
+
+
+def _by(interaction: discord.Interaction, reason: str | None = None) -> By:
+    """Who acts, and the channel they are in."""
+    where = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}"
+    return By(str(interaction.user.id), reason, where)

@@ -1,6 +1,7 @@
 """The command line. Thin: every command opens the application, calls it, and prints.
 
-Exit status: 0 done, 1 refused or failed (one line on standard error), 2 used wrongly.
+Exit status: 0 done, 1 refused or failed (one line on standard error), 2 used wrongly, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import click
 
 from eren_memory import __version__
-from eren_memory.cli import asking, notes, research, system
+from eren_memory.cli import acts, asking, files, research, system
 from eren_memory.errors import ErenError
 
 
@@ -28,14 +29,18 @@ def cli() -> None:
 for command in (
     asking.ask,
     asking.check,
-    notes.note,
-    notes.import_command,
+    acts.note,
+    files.import_command,
+    files.export_command,
+    files.backup,
+    system.reconcile,
     system.status,
     system.model,
     system.console,
     system.demo,
     research.evaluate,
     research.calibrate,
+    research.eval_conflicts,
 ):
     cli.add_command(command)
 
@@ -44,13 +49,12 @@ def main() -> None:
     """Run the command line and turn our errors into one line and an exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
-        cli.main(standalone_mode=False)
+        # Without its standalone mode, click returns the status of a command that ends with one.
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except ErenError as error:
         click.echo(f"eren: {error}", err=True)

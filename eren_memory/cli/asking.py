@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eren_memory.cli.common import emit, guild_option, json_option, opened, run
+from eren_memory.cli.common import (
+    channel_option,
+    emit,
+    guild_option,
+    json_option,
+    opened,
+    run,
+)
 
 if TYPE_CHECKING:
-    from eren_memory.domain import Answer, Candidate, ClaimCheck, Trace
+    from eren_memory.domain import Answer, Candidate, ClaimCheck, Scope, Trace
 
 
 @click.command()
@@ -17,12 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "--method", default="eren", show_default=True, help="eren, eren-paper, one-step or unedited."
 )
-@click.option("--channel", help="Channel the question is asked in.")
+@channel_option
 @click.option("--trace", "with_trace", is_flag=True, help="Show candidates, scores and decision.")
 @guild_option
 @json_option
 def ask(
-    question: str, method: str, channel: str | None, guild: str, *, with_trace: bool, as_json: bool
+    question: str, method: str, channel: Scope, guild: str, *, with_trace: bool, as_json: bool
 ) -> None:
     """Ask a question; the answer says whether a note made it."""
     from eren_memory.domain import Place
@@ -43,16 +50,17 @@ def ask(
 @click.option(
     "--method", default="eren", show_default=True, help="eren, eren-paper, one-step or unedited."
 )
+@channel_option
 @guild_option
 @json_option
-def check(claim: str, method: str, guild: str, *, as_json: bool) -> None:
+def check(claim: str, method: str, channel: Scope, guild: str, *, as_json: bool) -> None:
     """Check a claim: supported, refuted, or silent and then the model's own yes or no."""
     from eren_memory.domain import Place
     from eren_memory.terminal import check_text
 
     async def work() -> ClaimCheck:
         async with opened() as app:
-            return await app.eren.check(claim, Place(guild), method)
+            return await app.eren.check(claim, Place(guild, channel), method)
 
     checked = run(work)
     data = {"verdict": checked.verdict, "answer": checked.answer, **_common(checked)}

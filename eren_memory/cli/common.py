@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from eren_memory.config import load_settings
+from eren_memory.domain import LARGEST_NUMBER, By, Note, Scope
 
 if TYPE_CHECKING:
     from eren_memory.app import App
-    from eren_memory.notebook import Progress
+    from eren_memory.projection import Progress
     from eren_memory.prompts import Style
 
 _T = TypeVar("_T")
@@ -37,18 +38,53 @@ def guild_option(command: _F) -> _F:
     )(command)
 
 
+def channel_option(command: _F) -> _F:
+    """`--channel`, in which something is asked."""
+    return click.option(
+        "--channel", callback=_checked_channel, help="Channel it is asked in: its notes count too."
+    )(command)
+
+
+def _checked_channel(
+    _context: click.Context, _parameter: click.Parameter, channel: str | None
+) -> Scope:
+    if channel and not (channel.isprintable() and len(channel) <= 64):
+        raise click.BadParameter("a name of 1 to 64 printable characters is needed")
+    return (channel,) if channel else ()
+
+
 def _checked_guild(_context: click.Context, _parameter: click.Parameter, guild: str) -> str:
     if not guild.isprintable() or not 0 < len(guild) <= 64:
         raise click.BadParameter("a name of 1 to 64 printable characters is needed")
     return guild
 
 
-def actor() -> str:
-    """Who acts, for the audit trail of a command line."""
+NUMBER = click.IntRange(1, LARGEST_NUMBER)
+"""A note's number, or one of its revisions."""
+number_argument = click.argument("number", type=NUMBER)
+
+
+def actor(reason: str | None = None) -> By:
+    """Who acts, for the history of what a command line did."""
     try:
-        return f"local:{getpass.getuser()}"
+        name = f"local:{getpass.getuser()}"
     except (KeyError, OSError):  # A container's user may have no name.
-        return "local:unknown"
+        name = "local:unknown"
+    return By(name, reason, "command line")
+
+
+def as_record(note: Note) -> dict[str, Any]:
+    """A note as JSON, with the fields of an export."""
+    from eren_memory.transfer.records import record
+
+    return record(note)
+
+
+def plain(value: Any) -> Any:
+    """A field of a note as JSON."""
+    from eren_memory.transfer.records import plain
+
+    return plain(value)
 
 
 @asynccontextmanager

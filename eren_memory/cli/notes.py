@@ -1,91 +1,39 @@
-"""`eren note …` and `eren import`."""
+"""`eren note show`, `list`, `history`, `search` and `test`: reading the notebook."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eren_memory.cli.common import (
-    actor,
+    NUMBER,
+    as_record,
     emit,
     guild_option,
     json_option,
+    number_argument,
     opened,
+    plain,
     progress_bar,
     run,
 )
-from eren_memory.domain import (
-    LARGEST_NUMBER,
-    Candidate,
-    Note,
-    NoteDraft,
-    NoteStatus,
-    first_line,
-)
+from eren_memory.domain import Candidate, HistoryEntry, Note, NoteStatus
+from eren_memory.text import shown
 
 if TYPE_CHECKING:
-    from eren_memory.transfer import Imported
+    from eren_memory.probing import Probed
 
 _STATUSES = click.Choice([str(status) for status in NoteStatus])
 
 
 @click.group()
 def note() -> None:
-    """Add, list, show, search and retire notes."""
+    """Read and change the notes."""
 
 
 @note.command()
-@click.argument("text")
-@click.option("--question", help="The question that the note corrects.")
-@click.option("--source", help="Where it comes from: a link.")
-@click.option("--reason", help="Why it is added.")
-@guild_option
-@json_option
-def add(
-    text: str,
-    question: str | None,
-    source: str | None,
-    reason: str | None,
-    guild: str,
-    *,
-    as_json: bool,
-) -> None:
-    """Add a correction; the next question finds it."""
-
-    async def work() -> Note:
-        async with opened() as app:
-            return await app.notebook.add(guild, NoteDraft(text, question, source, reason), actor())
-
-    added = run(work)
-    data = {
-        "number": added.number,
-        "id": str(added.id),
-        "revision": added.revision,
-        "conflicts": [],
-    }
-    emit(data, f"Added note #{added.number}: {first_line(added.text)}", as_json=as_json)
-
-
-@note.command()
-@click.argument("number", type=click.IntRange(1, LARGEST_NUMBER))
-@click.option("--reason", help="Why it is retired.")
-@guild_option
-@json_option
-def retire(number: int, reason: str | None, guild: str, *, as_json: bool) -> None:
-    """Take a note out of use; it stays in the notebook."""
-
-    async def work() -> Note:
-        async with opened() as app:
-            return await app.notebook.retire(guild, number, actor(), reason)
-
-    retired = run(work)
-    emit(_note(retired), f"Retired note #{number}: {first_line(retired.text)}", as_json=as_json)
-
-
-@note.command()
-@click.argument("number", type=click.IntRange(1, LARGEST_NUMBER))
+@number_argument
 @guild_option
 @json_option
 def show(number: int, guild: str, *, as_json: bool) -> None:
@@ -94,10 +42,42 @@ def show(number: int, guild: str, *, as_json: bool) -> None:
 
     async def work() -> Note:
         async with opened() as app:
-            return await app.notebook.note(guild, number)
+            return await app.notebook.ledger.note(guild, number)
 
     found = run(work)
-    emit(_note(found), note_page(found), as_json=as_json)
+    emit(as_record(found), note_page(found), as_json=as_json)
+
+
+@note.command()
+@number_argument
+@guild_option
+@json_option
+def history(number: int, guild: str, *, as_json: bool) -> None:
+    """Show who changed a note, when, why, and what."""
+    from eren_memory.terminal import history_page
+
+    async def work() -> list[HistoryEntry]:
+        async with opened() as app:
+            return await app.notebook.history(guild, number)
+
+    found = run(work)
+    data = [
+        {
+            "revision": one.note.revision,
+            "act": one.act,
+            "actor_id": one.by.actor_id,
+            "at": one.at.isoformat(),
+            "reason": one.by.reason,
+            "where": one.by.where,
+            "text": one.note.text,
+            "changes": {
+                name: {"old": plain(old), "new": plain(new)}
+                for name, (old, new) in one.changes.items()
+            },
+        }
+        for one in found
+    ]
+    emit(data, history_page(found), as_json=as_json)
 
 
 @note.command("list")
@@ -110,11 +90,15 @@ def list_command(status: str | None, guild: str, *, as_json: bool) -> None:
 
     async def work() -> list[Note]:
         async with opened() as app:
-            return await app.notebook.notes(guild, NoteStatus(status) if status else None)
+            return await app.notebook.ledger.notes(guild, NoteStatus(status) if status else None)
 
     found = run(work)
     lines = [note_line(one) for one in found]
-    emit([_note(one) for one in found], "\n".join(lines) or "No notes yet.", as_json=as_json)
+    emit(
+        [as_record(one) for one in found],
+        "\n".join(lines) or ("None with that status." if status else "No notes yet."),
+        as_json=as_json,
+    )
 
 
 @note.command()
@@ -125,63 +109,66 @@ def list_command(status: str | None, guild: str, *, as_json: bool) -> None:
 @guild_option
 @json_option
 def search(text: str, limit: int, guild: str, *, as_json: bool) -> None:
-    """Find the notes nearest to a text."""
-    from eren_memory.domain import question_text
+    """Find the notes nearest to a text, of every scope and whatever their dates."""
     from eren_memory.terminal import note_line
+    from eren_memory.text import question_text
 
     async def work() -> list[Candidate]:
         async with opened() as app:
-            return await app.notebook.search(guild, question_text(text, "search text"), limit)
+            return await app.notebook.nearest(guild, question_text(text, "search text"), limit)
 
     found = run(work)
-    data = [_note(one.note) | {"score": one.dense, "lexical": one.lexical} for one in found]
+    data = [as_record(one.note) | {"score": one.dense, "lexical": one.lexical} for one in found]
     lines = [f"{one.dense:5.2f}  {note_line(one.note)}" for one in found]
     emit(data, "\n".join(lines) or "No notes found.", as_json=as_json)
 
 
-@click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@note.command()
+@click.argument("number", type=NUMBER, required=False)
 @guild_option
 @json_option
-def import_command(file: Path, guild: str, *, as_json: bool) -> None:
-    """Add the notes of a JSONL file, one {"text": "…"} a line.
+def test(number: int | None, guild: str, *, as_json: bool) -> None:
+    """Ask the probes of a note, or of all: what must change, and what must not.
 
-    Every line is checked before the first is added. A file that was imported in part is completed
-    by importing it again.
+    A note without probes is asked the question that it corrects. Exits 1 if a probe fails.
     """
-    from eren_memory.errors import IndexBusy
-    from eren_memory.transfer import import_notes
+    from eren_memory.probing import probe, probes_of
 
-    async def work() -> tuple[Imported, int]:
+    async def work() -> list[Probed]:
         async with opened() as app:
-            with progress_bar("Adding") as progress:
-                done = await import_notes(app.notebook, guild, file, actor(), progress)
-            try:
-                with progress_bar("Indexing") as progress:
-                    await app.notebook.project(progress)
-            except IndexBusy:
-                pass  # The process that holds the index takes them up at its next question.
-            return done, await app.notebook.pending()
+            ledger = app.notebook.ledger
+            chosen = (
+                [await ledger.note(guild, number)]
+                if number
+                else await ledger.notes(guild, NoteStatus.ACTIVE)
+            )
+            asked = [(one, wanted) for one in chosen for wanted in probes_of(one)]
+            results = []
+            with progress_bar("Asking") as progress:
+                for one, wanted in asked:
+                    results.append(await probe(app.eren, one, wanted))
+                    progress(len(results), len(asked))
+            return results
 
-    done, waiting = run(work)
-    text = f"Added {done.added} notes" + (f", {done.known} were known" if done.known else "") + "."
-    if waiting:
-        text += f" The process that has the index open will index {waiting} of them."
-    data = {"added": done.added, "known": done.known, "waiting": waiting}
-    emit(data, text, as_json=as_json)
+    results = run(work)
+    failed = sum(not one.passed for one in results)
+    data = [_probed(one) for one in results]
+    lines = [
+        f"{'ok  ' if one.passed else 'FAIL'} #{one.note.number} must "
+        f"{'' if one.probe.change else 'not '}answer: {shown(one.probe.question)}"
+        for one in results
+    ]
+    lines.append(f"{len(results) - failed} of {len(results)} probes passed.")
+    emit(data, "\n".join(lines), as_json=as_json)
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
-def _note(one: Note) -> dict[str, Any]:
+def _probed(one: Probed) -> dict[str, Any]:
     return {
-        "number": one.number,
-        "id": str(one.id),
-        "revision": one.revision,
-        "status": one.status,
-        "text": one.text,
-        "question": one.question,
-        "source_url": one.source_url,
-        "reason": one.reason,
-        "author_id": one.author_id,
-        "created_at": one.created_at.isoformat(),
-        "updated_at": one.updated_at.isoformat(),
+        "number": one.note.number,
+        "question": one.probe.question,
+        "expected": "change" if one.probe.change else "keep",
+        "passed": one.passed,
+        "answer": one.answer,
     }

@@ -148,6 +148,46 @@ def calibrate(
     emit(entries, "\n".join([*lines, f"Written to {target}."]), as_json=as_json)
 
 
+@click.command("eval-conflicts")
+@click.option(
+    "--counterfact", type=click.Path(path_type=Path), required=True, help="CounterFact-Hard file."
+)
+@click.option("--fever", type=click.Path(path_type=Path), required=True, help="FEVER file.")
+@click.option("--pairs", "each", default=60, show_default=True, help="Pairs of every make.")
+@_seed
+@click.option("--fit", "fitting", is_flag=True, help="Print weights fitted on the first half.")
+def eval_conflicts(counterfact: Path, fever: Path, each: int, seed: int, *, fitting: bool) -> None:
+    """Measure how well duplicates and conflicts between notes are found.
+
+    The shipped weights were fitted on the first half of the development edits; the second is fresh.
+    """
+    from eren_memory.conflicts import Judge
+    from eren_memory.evaluation import conflict_pairs as measure
+    from eren_memory.evaluation.bench_notebook import open_bench
+
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in (counterfact, fever)]
+
+    async def work() -> None:
+        async with open_bench(load_settings(), []) as app:
+            for half in (0, 1):
+                edits, claims = (
+                    [one for one in file if measure.half(one["id"]) == half] for file in files
+                )
+                chosen = await measure.pairs(edits, claims, each, seed, app.embedder)
+                with progress_bar("Comparing") as progress:
+                    seen = await measure.witnessed(
+                        chosen, Judge(app.chat_model), app.embedder, progress
+                    )
+                for name, which in (("without a model", 0), (f"with {app.chat_model.name}", 1)):
+                    rows = [pair[which] for pair in seen]
+                    if fitting and half == 0:
+                        click.echo(f"{name}: {json.dumps(measure.fit(rows, chosen))}")
+                    title = f"half {half + 1} of the edits, {len(chosen)} pairs, {name}:"
+                    click.echo("\n".join([title, *measure.table(rows, chosen)]))
+
+    run(work)
+
+
 def _journal(out: Path | None, *, resume: bool) -> Journal:
     from eren_memory.evaluation.journal import Journal
 

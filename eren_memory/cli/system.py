@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eren_memory.cli.common import actor, emit, guild_option, json_option, opened, progress_bar, run
 from eren_memory.config import load_settings
+
+if TYPE_CHECKING:
+    from eren_memory.projection import Reconciled
 
 
 @click.command()
@@ -20,7 +23,7 @@ def status(guild: str, *, as_json: bool) -> None:
 
     async def work() -> dict[str, Any]:
         async with opened() as app:
-            counts = await app.notebook.counts(guild)
+            counts = await app.notebook.ledger.counts(guild)
             fitted = app.calibrations.get(Task.QUESTION, logprobs=True).fitted
             settings = app.settings
             return {
@@ -34,13 +37,33 @@ def status(guild: str, *, as_json: bool) -> None:
                 "index": settings.qdrant_url or "embedded",
                 "guild": guild,
                 "notes": {str(one): count for one, count in counts.items()},
-                "waiting_for_index": await app.notebook.pending(),
+                "waiting_for_index": await app.notebook.ledger.pending_count(),
             }
 
     data = run(work)
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
     emit(data, "\n".join(lines), as_json=as_json)
+
+
+@click.command()
+@json_option
+def reconcile(*, as_json: bool) -> None:
+    """Compare the search index with the notebook in both directions, and repair what differs."""
+    from dataclasses import asdict
+
+    async def work() -> Reconciled:
+        async with opened() as app:
+            with progress_bar("Comparing") as progress:
+                return await app.notebook.projector.reconcile(progress)
+
+    done = run(work)
+    text = (
+        f"Compared {done.checked:,} notes: {done.missing} were missing in the index, {done.stale} "
+        f"differed there, {done.orphaned} belonged to no note. "
+        + ("All repaired." if done.missing + done.stale + done.orphaned else "All well.")
+    )
+    emit(asdict(done), text, as_json=as_json)
 
 
 @click.group()
@@ -52,7 +75,7 @@ def model() -> None:
 @json_option
 def path(*, as_json: bool) -> None:
     """Make the embedded model ready, and print where its file is."""
-    from eren_memory.local_model import ensure_model
+    from eren_memory.model_file import ensure_model
 
     settings = load_settings()
     with progress_bar("Installing the model") as progress:
@@ -69,7 +92,7 @@ def console(guild: str) -> None:
     async def work() -> None:
         async with opened() as app:
             await _ready(app)
-            await converse(app, guild, actor())
+            await converse(app, guild, actor().actor_id)
 
     run(work)
 
@@ -83,9 +106,9 @@ def demo() -> None:
     async def work() -> None:
         async with opened() as app:
             await _ready(app)
-            await tour(app, "demo", actor())
+            await tour(app, "demo", actor().actor_id)
             if sys.stdin.isatty() and sys.stdout.isatty():
-                await converse(app, "demo", actor())
+                await converse(app, "demo", actor().actor_id)
 
     run(work)
 
@@ -94,7 +117,7 @@ async def _ready(app: Any) -> None:
     """Install and start what the first question needs, in sight of the person who waits."""
     import asyncio
 
-    from eren_memory.local_model import ensure_model
+    from eren_memory.model_file import ensure_model
 
     if app.local_server is not None:
         settings = app.settings

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from eren_memory.app import App, open_app, own_calibrations
 from eren_memory.config import Settings
-from eren_memory.domain import NoteDraft
+from eren_memory.domain import By, NoteDraft
 from eren_memory.evaluation.datasets import Edit
-from eren_memory.local_model import ensure_model
+from eren_memory.model_file import ensure_model
 from eren_memory.prompts import Style
 
 GUILD = "evaluation"
@@ -30,6 +30,6 @@ async def open_bench(settings: Settings, edits: Sequence[Edit]) -> AsyncIterator
             shutil.copy(own_calibrations(settings), home)
         async with open_app(settings.model_copy(update=changed), Style.SHORT) as app:
             drafts = [NoteDraft(edit.statement) for edit in edits]
-            await app.notebook.add_many(GUILD, drafts, "evaluation")
-            await app.notebook.project()
+            await app.notebook.add_many(GUILD, drafts, By("evaluation"))
+            await app.notebook.projector.project()
             yield app

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from eren_memory.app import App
-from eren_memory.domain import Candidate
+from eren_memory.domain import Candidate, Place
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
 from eren_memory.evaluation.metrics import harmonic
-from eren_memory.notebook import Progress
+from eren_memory.projection import Progress
 from eren_memory.prompts import Style
 from eren_memory.relevance import Calibration, Key, Labelled, Task, fit, in_words
 from eren_memory.strategies import Asking
@@ -57,7 +57,8 @@ async def calibrate(
     """
     own = {edit.id: edit.statement for edit in edits}
     found = [
-        _Found(case, await app.notebook.search(GUILD, case.text, _CANDIDATES)) for case in cases
+        _Found(case, await app.notebook.search(Place(GUILD), case.text, _CANDIDATES))
+        for case in cases
     ]
     nearest = [nearest_cosine(one.candidates) for one in found if one.case.kind is Kind.SCOPE]
     gate = float(np.quantile(nearest, 1 - _KEEP)) if nearest else 0.0

@@ -18,7 +18,7 @@ from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Case, Kind
 from eren_memory.evaluation.journal import Journal, Row
 from eren_memory.evaluation.metrics import contains, exact, harmonic, mean
-from eren_memory.notebook import Progress
+from eren_memory.projection import Progress
 
 REFERENCE = "unedited"
 """The method whose answers behaviour preservation compares with; it always runs, first."""

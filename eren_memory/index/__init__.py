@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eren_memory.domain import Note
+from eren_memory.domain import Note, View
 
 Vectors = NDArray[np.float32]
 """Unit-length rows, shape (texts, dimension)."""
+Payload = Mapping[str, Any]
+"""What a point says of its note, beside the vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,24 @@ class NoteIndex(Protocol):
         """Return once everything written so far survives a power cut."""
         ...
 
-    async def search(self, text: str, dense: Vectors, guild_id: str, limit: int) -> list[Hit]:
-        """Active notes of the guild near the question (`dense` has shape (1, dimension)).
+    async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
+        """Active notes that the view shows, near the question (`dense` has shape (1, dimension)).
 
-        The best `limit` by cosine and the best `limit` by BM25, merged by a weighted sum.
+        The best `limit` by cosine and the best `limit` by BM25, merged by a weighted sum. Word
+        statistics are those of the view's notes alone: what is hidden does not show through.
         """
+        ...
+
+    def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
+        """Everything the index holds, tombstones too, `batch` points at a time."""
+        ...
+
+    def payload(self, note: Note) -> Payload:
+        """What `scan` shows of a note that is projected as it stands."""
+        ...
+
+    async def remove(self, ids: Sequence[UUID]) -> None:
+        """Forget points, without a tombstone: only for what the ledger is asked about next."""
         ...
 
     async def count(self) -> int:
@@ -54,6 +69,10 @@ class NoteIndex(Protocol):
 
     def stamp(self) -> None:
         """Record that the index is whole but for what stands in the outbox."""
+        ...
+
+    def unstamp(self) -> None:
+        """Have the next start build the index again: its files may still hold what was erased."""
         ...
 
     async def close(self) -> None:

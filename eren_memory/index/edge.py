@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -15,9 +16,9 @@ from uuid import UUID
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
 
-from eren_memory.domain import Note, NoteStatus
+from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import IndexBusy, NoteIndexError
-from eren_memory.index import Hit, Vectors, points
+from eren_memory.index import Hit, Payload, Vectors, points
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -43,10 +44,13 @@ class EdgeIndex:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="edge")
 
     @classmethod
-    def open(cls, home: Path, space: str, dimension: int, language: str) -> tuple[EdgeIndex, bool]:
+    def open(
+        cls, home: Path, space: str, dimension: int, language: str, ledger_id: str
+    ) -> tuple[EdgeIndex, bool]:
         """The index of `space` under `home`, and whether it is new and has to be filled.
 
-        A folder of another format, or one that does not load, is replaced: the ledger has it all.
+        A folder of another format or ledger, or one that does not load, is replaced: the ledger has
+        it all.
         The caller fills it and then calls `stamp`; without the stamp the next open starts over.
 
         Raises:
@@ -66,7 +70,7 @@ class EdgeIndex:
             ) from None
         except OSError as error:
             raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
-        stamp = _Stamp(folder / "stamp.json", space, language)
+        stamp = _Stamp(folder / "stamp.json", space, language, ledger_id)
         try:
             shard = cls._load(folder) if stamp.fits() else None
             new = shard is None
@@ -80,6 +84,10 @@ class EdgeIndex:
     def stamp(self) -> None:
         """Record that everything this index lacks stands in the outbox."""
         self._stamp.write()
+
+    def unstamp(self) -> None:
+        """See `NoteIndex.unstamp`."""
+        self._stamp.remove()
 
     @staticmethod
     def _load(folder: Path) -> qe.EdgeShard | None:
@@ -122,12 +130,16 @@ class EdgeIndex:
         made = [self._point(note, vector) for note, vector in zip(notes, vectors, strict=True)]
 
         def write() -> None:
-            # One operation a note: the guard compares with that note's own revision.
-            for note, point in zip(notes, made, strict=True):
-                earlier = qe.FieldCondition("revision", range=qe.RangeFloat(lt=note.revision))
-                self._shard.update(
-                    qe.UpdateOperation.upsert_points([point], condition=qe.Filter(must=[earlier]))
-                )
+            # The guard is ours, because this process alone writes here. The engine's own condition
+            # reads the payload index, which a kill can leave ahead of the payload: then the write
+            # that was cut short is refused for ever, when the log is replayed and after.
+            held = {
+                _uuid(one.id): int((one.payload or {})["revision"])
+                for one in self._shard.retrieve([note.id for note in notes], ["revision"], False)  # noqa: FBT003
+            }
+            newer = [p for n, p in zip(notes, made, strict=True) if held.get(n.id, 0) < n.revision]
+            if newer:
+                self._shard.update(qe.UpdateOperation.upsert_points(newer))
 
         await self._run(write)
 
@@ -142,9 +154,9 @@ class EdgeIndex:
         """See `NoteIndex.checkpoint`."""
         await self._run(self._shard.flush)
 
-    async def search(self, text: str, dense: Vectors, guild_id: str, limit: int) -> list[Hit]:
+    async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible = _visible(guild_id)
+        visible = _visible(view)
         sparse = qe.SparseVector(*self._lexical.query(text))
         request = qe.QueryBatchRequest(
             [
@@ -179,6 +191,25 @@ class EdgeIndex:
         request = qe.CountRequest(exact=True, filter=qe.Filter(must=[active]))
         return await self._run(lambda: self._shard.count(request))
 
+    async def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
+        """See `NoteIndex.scan`."""
+        offset: object = None
+        while True:
+            request = qe.ScrollRequest(offset, batch, with_payload=True, with_vector=False)  # type: ignore[arg-type]
+            records, offset = await self._run(partial(self._shard.scroll, request))
+            yield {_uuid(one.id): one.payload or {} for one in records}
+            if offset is None:
+                return
+
+    def payload(self, note: Note) -> Payload:
+        """See `NoteIndex.payload`."""
+        return points.payload(note)
+
+    async def remove(self, ids: Sequence[UUID]) -> None:
+        """See `NoteIndex.remove`."""
+        if ids:
+            await self._run(lambda: self._shard.update(qe.UpdateOperation.delete_points([*ids])))
+
     async def close(self) -> None:
         """See `NoteIndex.close`."""
         await self._run(self._shard.close)
@@ -196,8 +227,14 @@ class EdgeIndex:
 class _Stamp:
     """The file that says what a folder was made of."""
 
-    def __init__(self, path: Path, space: str, language: str) -> None:
-        made_of = {"backend": "edge", "format": points.FORMAT, "space": space, "bm25": language}
+    def __init__(self, path: Path, space: str, language: str, ledger_id: str) -> None:
+        made_of = {
+            "backend": "edge",
+            "format": points.FORMAT,
+            "space": space,
+            "bm25": language,
+            "ledger": ledger_id,
+        }
         self._path = path
         self._text = json.dumps(made_of)
 
@@ -205,20 +242,29 @@ class _Stamp:
         """Whether the folder was made as it would be made now."""
         try:
             return self._path.read_text(encoding="utf-8") == self._text
-        except OSError:
+        except (OSError, ValueError):
             return False
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
 
     def write(self) -> None:
         self._path.write_text(self._text, encoding="utf-8")
 
 
-def _visible(guild_id: str) -> qe.Filter:
-    return qe.Filter(
-        must=[
-            qe.FieldCondition("guild_id", match=qe.MatchValue(guild_id)),
-            qe.FieldCondition("status", match=qe.MatchValue(str(NoteStatus.ACTIVE))),
-        ]
-    )
+def _visible(view: View) -> qe.Filter:
+    conditions = [
+        qe.FieldCondition("guild_id", match=qe.MatchValue(view.guild_id)),
+        qe.FieldCondition("status", match=qe.MatchValue(str(NoteStatus.ACTIVE))),
+    ]
+    if view.channels is not None:
+        scopes = qe.MatchAny(points.scopes(view.channels))
+        conditions.append(qe.FieldCondition("scope", match=scopes))
+    if view.at is not None:
+        now = view.at.timestamp()
+        conditions.append(qe.FieldCondition("valid_from", range=qe.RangeFloat(lte=now)))
+        conditions.append(qe.FieldCondition("valid_until", range=qe.RangeFloat(gt=now)))
+    return qe.Filter(must=[*conditions])
 
 
 def _uuid(raw: object) -> UUID:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from qdrant_edge import Bm25, Bm25Config
 
-from eren_memory.domain import Note, NoteStatus
+from eren_memory.domain import Note, NoteStatus, Scope
 from eren_memory.errors import ConfigError, NoteIndexError
 from eren_memory.index import Hit, Vectors
 
 DENSE = "dense"
 BM25 = "bm25"
-FILTERED = {"guild_id": "keyword", "status": "keyword", "revision": "integer"}
+FILTERED = {
+    "guild_id": "keyword",
+    "status": "keyword",
+    "scope": "keyword",
+    "valid_from": "integer",
+    "valid_until": "integer",
+    "revision": "integer",
+}
 """Every payload field that a filter names, with its type; the engines index exactly these."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the payload and the vectors; a change rebuilds the index."""
+
+EVERYWHERE = "guild"
+"""Stands in the payload's scope for a note of the whole guild."""
+# Seconds; every engine keeps them exactly as floats, and no date reaches them.
+_ALWAYS = 2**40
 
 LEXICAL_WEIGHT = 0.025
 """Cosine per BM25 point. Both notes of a HotpotQA question among the first 10: 0.94 with this sum,
@@ -31,7 +44,7 @@ _AVERAGE_LENGTH = 64.0
 
 
 def payload(note: Note) -> dict[str, Any]:
-    """The payload of a note; a tombstone keeps no text."""
+    """The payload of a note; a tombstone keeps no text. Dates to filter by are UTC seconds."""
     base = {
         "guild_id": note.guild_id,
         "status": str(note.status),
@@ -41,7 +54,19 @@ def payload(note: Note) -> dict[str, Any]:
     }
     if note.status is not NoteStatus.ACTIVE:
         return base
-    return base | {"text": note.text, "author_id": note.author_id, "source_url": note.source_url}
+    return base | {
+        "text": note.text,
+        "author_id": note.author_id,
+        "source_url": note.source_url,
+        "scope": [f"channel:{one}" for one in note.scope] or [EVERYWHERE],
+        "valid_from": floor(note.valid_from.timestamp()) if note.valid_from else -_ALWAYS,
+        "valid_until": ceil(note.valid_until.timestamp()) if note.valid_until else _ALWAYS,
+    }
+
+
+def scopes(channels: Scope) -> list[str]:
+    """The scopes of notes that are visible in these channels."""
+    return [EVERYWHERE, *(f"channel:{one}" for one in channels)]
 
 
 def checked(notes: Sequence[Note], dense: Vectors, dimension: int) -> Vectors:
@@ -56,7 +81,7 @@ def checked(notes: Sequence[Note], dense: Vectors, dimension: int) -> Vectors:
 
 
 def collection_name(space: str) -> str:
-    """The name of the index for an embedding space, safe as a folder and as a collection."""
+    """The name of the index of an embedding space, safe as a folder and as a collection."""
     return "notes_" + re.sub(r"[^a-z0-9]+", "_", space.lower()).strip("_")
 
 

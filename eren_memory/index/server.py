@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from eren_memory.domain import Note, NoteStatus
+from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import NoteIndexError
-from eren_memory.index import Hit, Vectors, points
+from eren_memory.index import Hit, Payload, Vectors, points
 
 _T = TypeVar("_T")
 _SECONDS = 10
@@ -30,16 +30,25 @@ class ServerIndex:
 
     @classmethod
     async def open(
-        cls, url: str, api_key: str | None, space: str, dimension: int, language: str
+        cls,
+        url: str,
+        api_key: str | None,
+        space: str,
+        dimension: int,
+        language: str,
+        ledger_id: str,
     ) -> tuple[ServerIndex, bool]:
-        """The collection of `space` at `url`, and whether it is new and has to be filled."""
+        """The collection of `space` at `url`, and whether it is new and has to be filled.
+
+        Its name says what it was made of, so that several ledgers may share a server.
+        """
         if url == ":memory:":
             client = AsyncQdrantClient(location=url)
         else:
             client = AsyncQdrantClient(
                 url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False
             )
-        name = f"{points.collection_name(space)}_{language}_v{points.FORMAT}"
+        name = f"{points.collection_name(space)}_{language}_v{points.FORMAT}_{ledger_id}"
         index = cls(client, name, dimension, points.Lexical(language))
         try:
             return index, await index._create_unless_there()
@@ -130,14 +139,9 @@ class ServerIndex:
     async def checkpoint(self) -> None:
         """See `NoteIndex.checkpoint`: the server's write-ahead log has it once a write returns."""
 
-    async def search(self, text: str, dense: Vectors, guild_id: str, limit: int) -> list[Hit]:
+    async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible = models.Filter(
-            must=[
-                _equals("guild_id", guild_id),
-                _equals("status", str(NoteStatus.ACTIVE)),
-            ]
-        )
+        visible = _visible(view)
         indices, values = self._lexical.query(text)
         by_cosine, by_bm25 = await self._run(
             self._client.query_batch_points(
@@ -178,12 +182,46 @@ class ServerIndex:
         )
         return counted.count
 
+    async def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
+        """See `NoteIndex.scan`."""
+        offset: Any = None
+        while True:
+            records, offset = await self._run(
+                self._client.scroll(
+                    self._collection,
+                    limit=batch,
+                    offset=offset,
+                    with_payload=True,
+                    with_vectors=False,
+                )
+            )
+            yield {UUID(str(one.id)): one.payload or {} for one in records}
+            if offset is None:
+                return
+
+    def payload(self, note: Note) -> Payload:
+        """See `NoteIndex.payload`."""
+        return points.payload(note)
+
+    async def remove(self, ids: Sequence[UUID]) -> None:
+        """See `NoteIndex.remove`."""
+        if ids:
+            chosen = models.PointIdsList(points=[str(one) for one in ids])
+            await self._run(
+                self._client.delete(
+                    self._collection, chosen, wait=True, ordering=models.WriteOrdering.STRONG
+                )
+            )
+
     async def close(self) -> None:
         """See `NoteIndex.close`."""
         await self._client.close()
 
     def stamp(self) -> None:
         """Nothing to record: the collection's name says what it was made of."""
+
+    def unstamp(self) -> None:
+        """Nothing to do: the server's optimizer drops what was overwritten."""
 
     async def _run(self, work: Awaitable[_T]) -> _T:
         try:
@@ -197,6 +235,21 @@ class ServerIndex:
             raise NoteIndexError(
                 "The Qdrant server cannot be reached. Check EREN_QDRANT_URL."
             ) from error
+
+
+def _visible(view: View) -> models.Filter:
+    conditions: list[models.Condition] = [
+        _equals("guild_id", view.guild_id),
+        _equals("status", str(NoteStatus.ACTIVE)),
+    ]
+    if view.channels is not None:
+        scopes = models.MatchAny(any=points.scopes(view.channels))
+        conditions.append(models.FieldCondition(key="scope", match=scopes))
+    if view.at is not None:
+        now = view.at.timestamp()
+        conditions.append(models.FieldCondition(key="valid_from", range=models.Range(lte=now)))
+        conditions.append(models.FieldCondition(key="valid_until", range=models.Range(gt=now)))
+    return models.Filter(must=conditions)
 
 
 def _equals(field: str, value: str) -> models.FieldCondition:

@@ -1,11 +1,12 @@
-"""Transactions on the ledger. Each write leaves a revision, an audit event and an outbox row."""
+"""The ledger: reads, the acts of people, and the outbox that tells the index of them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import logging
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,30 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from eren_memory.domain import Note, NoteDraft, NoteStatus
-from eren_memory.errors import BadInput, LedgerError, NoteNotFound
-from eren_memory.ledger import database
-from eren_memory.ledger.rows import (
-    give_back_numbers,
-    record,
-    reserve_numbers,
-    text_hash,
-    to_note,
-    to_row,
-)
-from eren_memory.ledger.schema import notes, outbox
+from eren_memory.domain import By, HistoryEntry, Note, NoteStatus, difference
+from eren_memory.errors import LedgerError
+from eren_memory.ledger import database, rows
+from eren_memory.ledger.schema import guilds, identity, notes, outbox, revisions
+from eren_memory.ledger.unit import Unit
 
-# SQLite allows 32,766 bound values in a statement; stay well below with every table.
-_CHUNK = 1_000
 _FAREWELL_SECONDS = 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class AddedNote:
-    """The outcome of adding one draft; `created` is False where an active note said it already."""
-
-    note: Note
-    created: bool
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +35,7 @@ class Pending:
 
 @asynccontextmanager
 async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """Open and migrate the ledger at an SQLAlchemy async URL; close it on the way out.
+    """Open and migrate the ledger at a database URL; close it on the way out.
 
     Raises:
         LedgerError: It cannot be opened, or a newer program wrote it.
@@ -76,77 +62,55 @@ class Ledger:
         self._engine = engine
         self._writer = database.writing(engine)
         self._url = url
+        # SQLite has one writer, and its waiting is not fair: twenty at once starve one of them.
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
-    async def add(
-        self, guild_id: str, drafts: Sequence[NoteDraft], actor_id: str, now: datetime
-    ) -> list[AddedNote]:
-        """Add drafts as active notes, in order, skipping statements that an active note makes."""
-        async with self._write() as connection:
-            known = await self._active_by_hash(
-                connection, guild_id, [text_hash(d.text) for d in drafts]
-            )
-            added: list[AddedNote] = []
-            number = await reserve_numbers(connection, guild_id, len(drafts))
-            for draft in drafts:
-                key = text_hash(draft.text)
-                if key in known:
-                    added.append(AddedNote(known[key], created=False))
-                    continue
-                note = Note(
-                    id=uuid7(),
-                    number=number,
-                    guild_id=guild_id,
-                    text=draft.text,
-                    status=NoteStatus.ACTIVE,
-                    revision=1,
-                    author_id=actor_id,
-                    question=draft.question,
-                    source_url=draft.source_url,
-                    reason=draft.reason,
-                    created_at=now,
-                    updated_at=now,
-                )
-                number += 1
-                known[key] = note
-                added.append(AddedNote(note, created=True))
-            await give_back_numbers(connection, guild_id, number)
-            fresh = [one.note for one in added if one.created]
-            if fresh:
-                await connection.execute(sa.insert(notes), [to_row(note) for note in fresh])
-                await record(connection, fresh, "add", actor_id, now)
-            return added
+    @asynccontextmanager
+    async def act(
+        self, guild_id: str, by: By, now: datetime, batch: UUID | None = None
+    ) -> AsyncIterator[Unit]:
+        """One act on a guild's notes: saved when the block ends, given up when it raises.
 
-    async def retire(
-        self, guild_id: str, number: int, actor_id: str, reason: str | None, now: datetime
-    ) -> Note:
-        """Take a note out of use. Raises `NoteNotFound`, or `BadInput` when it is retired already."""
-        async with self._write() as connection:
-            before = await self._one(connection, guild_id, number)
-            if before.status is NoteStatus.RETIRED:
-                raise BadInput(f"Note #{number} is retired already. Nothing changed.")
-            await connection.execute(
-                sa.update(notes)
-                .where(notes.c.id == before.id)
-                .values(status=NoteStatus.RETIRED, revision=before.revision + 1, updated_at=now)
-            )
-            after = await self._one(connection, guild_id, number)
-            await record(connection, [after], "retire", actor_id, now, reason=reason)
-            return after
+        Acts that share a `batch` are undone together.
+        """
+        async with self.writing() as connection:
+            unit = Unit(connection, guild_id, by, now, batch or uuid7())
+            await unit.lock()
+            yield unit
+
+    @asynccontextmanager
+    async def look(self, guild_id: str, by: By, now: datetime) -> AsyncIterator[Unit]:
+        """A guild's notes as an act would find them, for reading only."""
+        async with self.reading() as connection:
+            unit = Unit(connection, guild_id, by, now, uuid7())
+            await unit.look()
+            yield unit
+
+    async def id(self) -> str:
+        """Which ledger this is; a restored one is another."""
+        async with self.reading() as connection:
+            return str((await connection.execute(sa.select(identity.c.ledger_id))).scalar_one())
 
     async def note(self, guild_id: str, number: int) -> Note:
         """The note with that number. Raises `NoteNotFound`."""
-        async with self._read() as connection:
-            return await self._one(connection, guild_id, number)
+        async with self.reading() as connection:
+            return await rows.one_note(connection, guild_id, number)
 
-    async def notes(self, guild_id: str, status: NoteStatus | None = None) -> list[Note]:
-        """Notes of a guild in the order of their numbers."""
-        query = sa.select(notes).where(notes.c.guild_id == guild_id)
+    async def notes(
+        self,
+        guild_id: str,
+        status: NoteStatus | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[Note]:
+        """Notes of a guild in the order of their numbers, from the one after number `after`."""
+        query = sa.select(notes).where(notes.c.guild_id == guild_id, notes.c.number > after)
         if status is not None:
             query = query.where(notes.c.status == status)
-        async with self._read() as connection:
-            return [
-                to_note(row) for row in await connection.execute(query.order_by(notes.c.number))
-            ]
+        async with self.reading() as connection:
+            found = await connection.execute(query.order_by(notes.c.number).limit(limit))
+            return [rows.to_note(row) for row in found]
 
     async def newest(self, guild_id: str, limit: int) -> list[Note]:
         """Active notes of a guild, the newest first."""
@@ -156,14 +120,33 @@ class Ledger:
             .order_by(notes.c.number.desc())
             .limit(limit)
         )
-        async with self._read() as connection:
-            return [to_note(row) for row in await connection.execute(query)]
+        async with self.reading() as connection:
+            return [rows.to_note(row) for row in await connection.execute(query)]
 
-    async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Note]:
+    async def by_ids(self, ids: Collection[UUID]) -> dict[UUID, Note]:
         """Current notes by id; unknown ids are left out."""
-        async with self._read() as connection:
-            rows = await connection.execute(sa.select(notes).where(notes.c.id.in_(list(ids))))
-            return {row.id: to_note(row) for row in rows}
+        async with self.reading() as connection:
+            found = await rows.notes_where(connection, notes.c.id, list(ids))
+            return {note.id: note for note in found}
+
+    async def history(self, *of: Note) -> dict[UUID, list[HistoryEntry]]:
+        """The revisions of notes, the oldest first, with what each changed."""
+        query = sa.select(revisions).where(revisions.c.note_id.in_([note.id for note in of]))
+        found: dict[UUID, list[HistoryEntry]] = {note.id: [] for note in of}
+        current = {note.id: note for note in of}
+        async with self.reading() as connection:
+            for row in await connection.execute(query.order_by(revisions.c.revision)):
+                past = replace(
+                    current[row.note_id],
+                    **rows.to_revised(row),
+                    revision=row.revision,
+                    updated_at=row.at,
+                )
+                before = found[row.note_id]
+                changes = difference(before[-1].note, past) if before else {}
+                by = By(row.actor_id, row.act_reason, row.act_source)
+                before.append(HistoryEntry(row.act, by, row.at, past, changes))
+        return found
 
     async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
         """Notes of a guild by status."""
@@ -172,91 +155,122 @@ class Ledger:
             .where(notes.c.guild_id == guild_id)
             .group_by(notes.c.status)
         )
-        async with self._read() as connection:
+        async with self.reading() as connection:
             return {NoteStatus(status): count for status, count in await connection.execute(query)}
 
     async def active_count(self) -> int:
         """Active notes over all guilds."""
         query = sa.select(sa.func.count()).where(notes.c.status == NoteStatus.ACTIVE)
-        async with self._read() as connection:
+        async with self.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def pending(self, limit: int, without: Collection[UUID] = ()) -> Pending:
-        """The oldest `limit` outbox rows, with each note once, as it stands now.
+    async def active_after(self, after: UUID | None, limit: int) -> list[Note]:
+        """Active notes of every guild by id, page by page."""
+        query = sa.select(notes).where(notes.c.status == NoteStatus.ACTIVE)
+        if after is not None:
+            query = query.where(notes.c.id > after)
+        async with self.reading() as connection:
+            found = await connection.execute(query.order_by(notes.c.id).limit(limit))
+            return [rows.to_note(row) for row in found]
 
-        Rows of the notes in `without` are passed over.
+    async def is_empty(self) -> bool:
+        """Whether nothing was ever written here."""
+        async with self.reading() as connection:
+            return (await connection.execute(sa.select(guilds).limit(1))).first() is None
+
+    async def pending(
+        self,
+        limit: int,
+        *,
+        of: Collection[UUID] | None = None,
+        without: Collection[UUID] = (),
+        besides: Collection[int] = (),
+        newest: bool = False,
+    ) -> Pending:
+        """The oldest (or newest) `limit` outbox rows, with each note once, as it stands now.
+
+        Passed over are rows of the notes in `without`, the rows `besides`, and where `of` is given
+        all but its notes.
         """
-        async with self._read() as connection:
-            rows = (
-                await connection.execute(
-                    sa.select(outbox.c.seq, outbox.c.note_id)
-                    .where(outbox.c.note_id.not_in(without))
-                    .order_by(outbox.c.seq)
-                    .limit(limit)
-                )
-            ).all()
-            if not rows:
-                return Pending((), ())
-            ids = {row.note_id for row in rows}
-            found = await connection.execute(sa.select(notes).where(notes.c.id.in_(ids)))
-            return Pending(tuple(to_note(row) for row in found), tuple(row.seq for row in rows))
+        query = sa.select(outbox.c.seq, outbox.c.note_id).where(
+            outbox.c.note_id.not_in(without), outbox.c.seq.not_in(besides)
+        )
+        if of is not None:
+            query = query.where(outbox.c.note_id.in_(of))
+        async with self.reading() as connection:
+            order = outbox.c.seq.desc() if newest else outbox.c.seq
+            waiting = (await connection.execute(query.order_by(order).limit(limit))).all()
+            ids = list({row.note_id for row in waiting})
+            found = await rows.notes_where(connection, notes.c.id, ids)
+            return Pending(tuple(found), tuple(row.seq for row in waiting))
 
     async def pending_count(self) -> int:
         """How many notes wait for the index."""
         query = sa.select(sa.func.count(sa.distinct(outbox.c.note_id)))
-        async with self._read() as connection:
+        async with self.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def projected(self, pending: Pending) -> None:
+    async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
+        """Which of these notes wait for the index."""
+        query = sa.select(outbox.c.note_id).where(outbox.c.note_id.in_(list(ids)))
+        async with self.reading() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def projected(self, done: Sequence[int]) -> None:
         """Remove outbox rows; call it only after the index has made the notes durable."""
-        async with self._write() as connection:
-            await connection.execute(sa.delete(outbox).where(outbox.c.seq.in_(pending.rows)))
+        async with self.writing() as connection:
+            await connection.execute(sa.delete(outbox).where(outbox.c.seq.in_(done)))
+
+    async def enqueue(self, ids: Sequence[UUID]) -> None:
+        """Have notes projected again."""
+        if ids:
+            async with self.writing() as connection:
+                await connection.execute(sa.insert(outbox), [{"note_id": one} for one in ids])
 
     async def enqueue_all(self) -> None:
-        """Put every active note into the outbox: the index was lost and must be built again."""
+        """Have every active note projected: the index was lost and must be built again."""
         active = (
             sa.select(notes.c.id).where(notes.c.status == NoteStatus.ACTIVE).order_by(notes.c.id)
         )
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await connection.execute(sa.insert(outbox).from_select(["note_id"], active))
 
+    async def scrub(self) -> None:
+        """Move what SQLite's log still holds into the file, where deleting overwrites it.
+
+        Somebody who reads just now keeps the log as it is; then the last one to close empties it.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        try:
+            async with self._turn, database.bare(self._engine).connect() as connection:
+                await connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                log = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy = log.scalar()
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout = {database.BUSY_TIMEOUT}")
+        except sa.exc.SQLAlchemyError:
+            busy = True
+        if busy:
+            _log.warning("What was erased leaves the database's log when its last user closes it.")
+
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one moment of the ledger."""
         with database.translated(self._url):
             async with self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A long transaction that goes on seeing the moment of its first read."""
         with database.translated(self._url):
-            async with self._writer.begin() as connection:
+            async with database.frozen(self._engine).begin() as connection:
                 yield connection
 
-    @staticmethod
-    async def _one(connection: AsyncConnection, guild_id: str, number: int) -> Note:
-        row = (
-            await connection.execute(
-                sa.select(notes).where(notes.c.guild_id == guild_id, notes.c.number == number)
-            )
-        ).one_or_none()
-        if row is None:
-            raise NoteNotFound(
-                f"There is no note #{number} here. List the notes to see their numbers."
-            )
-        return to_note(row)
-
-    @staticmethod
-    async def _active_by_hash(
-        connection: AsyncConnection, guild_id: str, hashes: Sequence[str]
-    ) -> dict[str, Note]:
-        found: dict[str, Note] = {}
-        for start in range(0, len(hashes), _CHUNK):
-            rows = await connection.execute(
-                sa.select(notes).where(
-                    notes.c.guild_id == guild_id,
-                    notes.c.status == NoteStatus.ACTIVE,
-                    notes.c.text_hash.in_(hashes[start : start + _CHUNK]),
-                )
-            )
-            found.update({row.text_hash: to_note(row) for row in rows})
-        return found
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes."""
+        async with self._turn:
+            with database.translated(self._url):
+                async with self._writer.begin() as connection:
+                    yield connection

@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0001"
+from eren_memory.domain import Probes, Scope
+
+SCHEMA_VERSION = "0002"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(
@@ -38,6 +40,61 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+class ProbesJson(sa.types.TypeDecorator[Probes]):
+    """Probes as a JSON object."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Probes | None, dialect: sa.Dialect) -> Any:
+        """To JSON on the way in."""
+        return None if value is None else {"change": value.change, "keep": value.keep}
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Probes | None:
+        """Probes on the way out."""
+        return Probes(tuple(value["change"]), tuple(value["keep"])) if value is not None else None
+
+
+class ScopeJson(sa.types.TypeDecorator[Scope]):
+    """A scope as a JSON list of channels."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Scope | None, dialect: sa.Dialect) -> Any:
+        """To JSON on the way in."""
+        return None if value is None else list(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Scope | None:
+        """A tuple on the way out."""
+        return None if value is None else tuple(value)
+
+
+def _revised() -> list[sa.Column[Any]]:
+    """Columns of `domain.REVISED`: what notes hold now, and what each revision held."""
+    return [
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("question", sa.Text),
+        sa.Column("source_url", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("scope", ScopeJson, nullable=False, server_default="[]"),
+        sa.Column("valid_from", UtcDateTime),
+        sa.Column("valid_until", UtcDateTime),
+        sa.Column("review_by", UtcDateTime),
+        sa.Column("verified_at", UtcDateTime),
+        sa.Column("approved_by", sa.String(64)),
+        # Not a foreign key: an import may bring the older note before the newer one.
+        sa.Column("superseded_by", sa.Uuid),
+        sa.Column(
+            "probes", ProbesJson, nullable=False, server_default='{"change": [], "keep": []}'
+        ),
+    ]
+
+
+# The one row says which ledger this is: an index made from another one does not fit.
+identity = sa.Table("identity", metadata, sa.Column("ledger_id", sa.String(32), primary_key=True))
+
 guilds = sa.Table(
     "guilds",
     metadata,
@@ -51,17 +108,13 @@ notes = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("guild_id", sa.String(64), sa.ForeignKey("guilds.guild_id"), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    # SHA-256 of the normalised text: finds the same statement without a scan.
-    sa.Column("text_hash", sa.String(64), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("author_id", sa.String(64), nullable=False),
-    sa.Column("question", sa.Text),
-    sa.Column("source_url", sa.Text),
-    sa.Column("reason", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    *_revised(),
+    # SHA-256 of the normalised text: finds the same statement without a scan.
+    sa.Column("text_hash", sa.String(64), nullable=False),
     sa.UniqueConstraint("guild_id", "number"),
     sa.Index(None, "guild_id", "status", "number"),
     sa.Index(None, "guild_id", "text_hash"),
@@ -72,16 +125,22 @@ revisions = sa.Table(
     metadata,
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("act", sa.String(32), nullable=False, server_default="add"),
     sa.Column("actor_id", sa.String(64), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("act_reason", sa.Text),
+    sa.Column("act_source", sa.Text),
+    *_revised(),
 )
 
 audit_events = sa.Table(
     "audit_events",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    # Everything that one person did at once shares it, and is undone together.
+    sa.Column("batch", sa.Uuid, nullable=False),
+    # The batch that this one took back.
+    sa.Column("undoes", sa.Uuid),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("guild_id", sa.String(64), nullable=False),
     sa.Column("actor_id", sa.String(64), nullable=False),
@@ -90,9 +149,12 @@ audit_events = sa.Table(
     sa.Column("old_revision", sa.Integer),
     sa.Column("new_revision", sa.Integer),
     sa.Column("reason", sa.Text),
+    # Where the person was: a link to a message, or a front end.
     sa.Column("source_url", sa.Text),
     sa.Index(None, "guild_id", "at"),
+    sa.Index(None, "guild_id", "actor_id", "id"),
     sa.Index(None, "note_id"),
+    sa.Index(None, "batch"),
 )
 
 # Each row says: this note changed, and the index may not know. Removed after a checkpoint.

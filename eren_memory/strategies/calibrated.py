@@ -20,12 +20,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, normalised
+from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
 from eren_memory.errors import ModelRateLimited, ModelUnreachable, PromptTooLong
 from eren_memory.llm import Completion
 from eren_memory.prompts import (
-    claim_in_words,
     claim_reading,
+    claim_verdict,
     masses,
     parse_reading,
     reading,
@@ -33,6 +33,7 @@ from eren_memory.prompts import (
 )
 from eren_memory.relevance import ACCEPT, QUOTE_ALONE, Calibration, Task, in_words
 from eren_memory.strategies.base import Asking, Checked, Outcome
+from eren_memory.text import normalised
 
 _T = TypeVar("_T")
 
@@ -154,11 +155,10 @@ async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> 
     reply = await asking.complete(
         claim_reading(candidate.note.text, claim), max_tokens=_VERDICT_TOKENS, logprobs=True
     )
-    graded = masses(reply.first_token, ("true", "false", "unknown"))
-    mass = graded or claim_in_words(reply.text)
+    mass, graded = claim_verdict(reply.first_token, reply.text)
     true, false, unknown = (mass[word] + _TRACE for word in ("true", "false", "unknown"))
     speaks = (true + false) / (true + false + unknown)
-    return ClaimTestimony(speaks, math.log(true / false), bool(graded))
+    return ClaimTestimony(speaks, math.log(true / false), graded)
 
 
 async def _from_note(question: str, heard: Testimony, p: float, asking: Asking) -> Outcome:

@@ -34,6 +34,12 @@ class World:
         [found] = [one for one in registered if one.name == command.split(maxsplit=1)[0]]
         self.guild.set_command_permissions(found, {self.guild.default_role: True})
 
+    def thread_in(self, channel: Any) -> Any:
+        """A thread that hangs from a channel."""
+        made = self.env.backend.create_thread(channel.id, "aside", self.moderator.id)
+        [thread] = [one for one in channel.threads if one.id == made.id]
+        return thread
+
     def requests(self, method: str, path_end: str) -> list[Any]:
         """What the bot asked of Discord."""
         return [

@@ -12,7 +12,7 @@ import pytest
 from bot import failures
 from bot.client import ErenBot
 from eren_memory.app import App
-from eren_memory.domain import NoteDraft
+from eren_memory.domain import By, NoteDraft
 from tests.bot.conftest import World
 from tests.endpoint import Endpoint, Reply
 
@@ -36,7 +36,7 @@ async def test_a_wrong_answer_is_corrected_and_other_answers_stay(world: World, 
     await world.moderator.slash(world.channel, "note retire", number=1, reason="moved")
     again = await world.member.slash(world.channel, "ask", question=QUESTION)
     assert again.response.content == before.response.content
-    [note] = await world.app.notebook.notes(str(world.guild.id))
+    [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
     assert note.author_id == str(world.moderator.id)
 
 
@@ -53,12 +53,12 @@ async def test_a_private_answer_is_seen_by_the_asker_alone(world: World):
 async def test_a_member_cannot_touch_the_notebook_even_where_the_server_shows_the_command(
     world: World, command: str, options: dict[str, object]
 ):
-    await world.app.notebook.add(str(world.guild.id), NoteDraft(FERRY), "someone")
+    await world.app.notebook.add(str(world.guild.id), NoteDraft(FERRY), By("someone"))
     await world.show_to_everyone(command)
     refused = await world.member.slash(world.channel, command, **options)
     assert refused.ephemeral
     assert "Only members who can manage messages" in refused.response.content
-    [note] = await world.app.notebook.notes(str(world.guild.id))
+    [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
     assert (note.text, note.status) == (FERRY, "active")
 
 
@@ -70,7 +70,7 @@ async def test_moderating_one_channel_is_not_moderating_the_notebook(world: Worl
     await world.show_to_everyone("note add")
     refused = await world.member.slash(own, "note add", text="forged")
     assert "Only members who can manage messages" in refused.response.content
-    assert await world.app.notebook.notes(str(world.guild.id)) == []
+    assert await world.app.notebook.ledger.notes(str(world.guild.id)) == []
 
 
 async def test_an_answer_can_neither_forge_nor_swallow_the_origin_line(
@@ -144,7 +144,7 @@ async def test_an_unexpected_failure_is_logged_and_tells_nothing(
     async def broken(*_: object) -> None:
         raise RuntimeError("internal detail")
 
-    monkeypatch.setattr(type(world.app.notebook), "newest", broken)
+    monkeypatch.setattr(type(world.app.notebook.ledger), "newest", broken)
     listed = await world.moderator.slash(world.channel, "note list")
     assert listed.response.content == failures.UNEXPECTED
     assert "internal detail" in caplog.text
@@ -158,7 +158,7 @@ async def test_markdown_in_a_note_does_not_dress_up_as_the_bots_words(world: Wor
 async def test_the_list_shows_the_newest_first_and_says_how_many_there_are(world: World):
     guild = str(world.guild.id)
     drafts = [NoteDraft(f"Note number {n} " + "x" * 60) for n in range(60)]
-    await world.app.notebook.add_many(guild, drafts, "someone")
+    await world.app.notebook.add_many(guild, drafts, By("someone"))
     listed = await world.moderator.slash(world.channel, "note list")
     content = listed.response.content
     assert content.startswith("**#60**")

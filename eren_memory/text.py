@@ -1,0 +1,81 @@
+"""Text that people type: what may be kept, how it is compared, and how it is shown safely."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from eren_memory.errors import EmptyText, TextTooLong, UnreadableText
+
+NOTE_LIMIT = 2_000
+"""Characters in a note."""
+QUESTION_LIMIT = 1_000
+"""Characters in a question or a claim."""
+
+# Joiners inside emoji and Persian words: format characters that only shape what is seen.
+_JOINERS = {"\u200c", "\u200d"}
+
+
+def note_text(raw: str) -> str:
+    """The text of a note, checked and stripped. Raises `BadInput` naming the fault."""
+    return checked(raw, what="note", limit=NOTE_LIMIT)
+
+
+def question_text(raw: str, what: str = "question") -> str:
+    """A question or claim, checked and stripped. Raises `BadInput` naming the fault."""
+    return checked(raw, what=what, limit=QUESTION_LIMIT)
+
+
+def normalised(text: str) -> str:
+    """The form in which two notes count as the same statement.
+
+    NFKC, case and spacing folded, and without the format characters that nobody sees.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    unseen = {ord(char): None for char in {*folded} if unicodedata.category(char) == "Cf"}
+    return " ".join(folded.translate(unseen).split())
+
+
+def visible(text: str) -> bool:
+    """Whether any character would show: not space, control or format (zero-width) characters."""
+    return any(unicodedata.category(char)[0] not in "ZC" for char in text)
+
+
+def shown(text: str) -> str:
+    """`text` with control, direction-changing and invisible characters written out as codes."""
+    return "".join(
+        char if char in "\n\t" or _plain(char) else f"\\u{ord(char):04x}" for char in text
+    )
+
+
+def first_line(text: str, limit: int = 80) -> str:
+    """A title: the first line, cut at `limit` characters."""
+    line = text.strip().splitlines()[0] if text.strip() else ""
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def checked(raw: str, *, what: str, limit: int = NOTE_LIMIT) -> str:
+    """Text to keep, stripped, line ends unified. Raises `BadInput` that names `what` and the fault."""
+    if unreadable := [raw.index(char) for char in {*raw} if _unreadable(char)]:
+        position = min(unreadable)
+        raise UnreadableText(
+            f"The {what} has an unreadable character (U+{ord(raw[position]):04X}, position "
+            f"{position + 1}). Remove it and try again."
+        )
+    text = raw.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not visible(text):
+        raise EmptyText(f"The {what} is empty. Write at least one visible character.")
+    if len(text) > limit:
+        raise TextTooLong(
+            f"The {what} has {len(text):,} characters; the limit is {limit:,}. Shorten it and try again."
+        )
+    return text
+
+
+def _unreadable(char: str) -> bool:
+    # Cs: lone surrogates, which no database or endpoint can encode.
+    category = unicodedata.category(char)
+    return category == "Cs" or (category == "Cc" and char not in "\n\r\t")
+
+
+def _plain(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf"}
