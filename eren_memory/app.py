@@ -16,7 +16,7 @@ from eren_memory.engine import Eren
 from eren_memory.errors import LedgerError
 from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
-from eren_memory.ledger import open_ledger
+from eren_memory.ledger import Communities, Records, Reviews, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
@@ -31,6 +31,9 @@ class App:
 
     settings: Settings
     notebook: Notebook
+    records: Records
+    reviews: Reviews
+    communities: Communities
     eren: Eren
     chat_model: ChatModel
     embedder: Embedder
@@ -90,6 +93,9 @@ async def open_app(
             yield App(
                 settings,
                 notebook,
+                Records(ledger),
+                Reviews(ledger),
+                Communities(ledger),
                 Eren(notebook, model, calibrations, style),
                 model,
                 embedder,

@@ -176,11 +176,15 @@ class NoteDraft:
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who acts on the notebook, why, and from where (a link to the message, or a front end)."""
+    """Who acts on the notebook, why, and from where (a link to the message, or a front end).
+
+    Acts that share a `batch` are undone together; without one each act is its own.
+    """
 
     actor_id: str
     reason: str | None = None
     where: str | None = None
+    batch: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -163,19 +164,24 @@ class Notebook(Finder):
         await self.ledger.scrub()
         return erased
 
-    async def undo(self, guild_id: str, by: By) -> list[Note]:
+    async def undo(self, guild_id: str, by: By, batch: UUID | None = None) -> list[Note]:
         """Take back the last act of this person that they have not taken back yet.
 
-        Refused when somebody changed one of its notes since.
+        With `batch` that act of theirs, whatever they did since. Refused when somebody changed one of
+        its notes since.
         """
         async with self.act(guild_id, by) as unit:
-            last = await unit.last_batch()
+            last = await unit.last_batch(batch)
             if last is None:
-                raise BadInput("You have done nothing here that could be undone.")
-            batch, events = last
+                raise BadInput(
+                    "You have done nothing here that could be undone."
+                    if batch is None
+                    else "That is not yours to take back, or was taken back already."
+                )
+            done, events = last
             notes = await unit.by_ids([*events])
             return [
-                await self._undo(unit, notes[note_id], acts, batch)
+                await self._undo(unit, notes[note_id], acts, done)
                 for note_id, acts in events.items()
             ]
 
@@ -188,8 +194,8 @@ class Notebook(Finder):
         Acts with the same `batch` are undone together.
         """
         reason = checked(by.reason, what="reason") if by.reason else None
-        checked_by = By(by.actor_id, reason, by.where)
-        async with self.ledger.act(guild_id, checked_by, self._clock(), batch) as unit:
+        checked_by = replace(by, reason=reason)
+        async with self.ledger.act(guild_id, checked_by, self._clock(), batch or by.batch) as unit:
             yield unit
         await self.projector.changed(unit.changed)
 

@@ -29,6 +29,8 @@ from eren_memory.ledger.schema import SCHEMA_VERSION, guilds, identity, metadata
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _BATCH = 1_000
+# The tables that several others write, in the order in which they do.
+_LOCKED = ("guilds", "outbox", "notes", "revisions", "audit_events", "answers", "reviews")
 # What reading an archive that somebody cut, flipped or wrote by hand may raise.
 _DAMAGE = (
     AttributeError, BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError,
@@ -147,7 +149,7 @@ def _load(
 ) -> None:
     if connection.dialect.name == "postgresql":
         # In the order in which others take them, so that nobody waits for nobody.
-        for name in ("guilds", "outbox", "notes", "revisions", "audit_events", "identity"):
+        for name in (*_LOCKED, "identity"):
             connection.exec_driver_sql(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
     if not replace and connection.execute(sa.select(guilds).limit(1)).first() is not None:
         raise BackupRefused(

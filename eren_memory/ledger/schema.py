@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from eren_memory.domain import Probes, Scope
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(
@@ -164,5 +164,93 @@ outbox = sa.Table(
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), nullable=False),
     # A number that came back could make one projector delete another's waiting row.
+    sqlite_autoincrement=True,
+)
+
+# What a guild's administrators chose, and when the bot was removed from it.
+communities = sa.Table(
+    "communities",
+    metadata,
+    sa.Column("guild_id", sa.String(64), primary_key=True),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("left_at", UtcDateTime),
+)
+
+# Answers as they were given; removed after a while.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("guild_id", sa.String(64), nullable=False),
+    sa.Column("channel_id", sa.String(64), nullable=False),
+    sa.Column("channels", ScopeJson, nullable=False),
+    sa.Column("asker_id", sa.String(64), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    # Null where nothing could be answered.
+    sa.Column("origin", sa.String(16)),
+    sa.Column("claim", sa.Boolean, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("missed", sa.Boolean, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("trace", sa.JSON, nullable=False),
+    # Not a foreign key: what is followed up is removed earlier.
+    sa.Column("parent_id", sa.Uuid),
+    sa.Index(None, "guild_id", "at"),
+    sa.Index(None, "at"),
+)
+
+answer_notes = sa.Table(
+    "answer_notes",
+    metadata,
+    sa.Column("answer_id", sa.Uuid, sa.ForeignKey("answers.id"), primary_key=True),
+    sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index(None, "note_id"),
+)
+
+# A long answer stands in several messages.
+answer_messages = sa.Table(
+    "answer_messages",
+    metadata,
+    sa.Column("message_id", sa.String(64), primary_key=True),
+    sa.Column("answer_id", sa.Uuid, sa.ForeignKey("answers.id"), nullable=False),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Index(None, "answer_id"),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("answer_id", sa.Uuid, sa.ForeignKey("answers.id"), primary_key=True),
+    sa.Column("member_id", sa.String(64), primary_key=True),
+    sa.Column("helpful", sa.Boolean, nullable=False),
+    sa.Column("complaint", sa.String(32)),
+    sa.Column("comment", sa.Text),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+
+# What waits for moderators, one row a question: opened, closed, and opened again when it comes back.
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("guild_id", sa.String(64), nullable=False),
+    sa.Column("queue", sa.String(16), nullable=False),
+    # SHA-256 of the normalised question.
+    sa.Column("question_hash", sa.String(64), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    # Not a foreign key: answers are removed earlier.
+    sa.Column("answer_id", sa.Uuid),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("card_channel", sa.String(64)),
+    sa.Column("card_message", sa.String(64)),
+    sa.Column("closed_by", sa.String(64)),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("outcome", sa.Text),
+    sa.UniqueConstraint("guild_id", "queue", "question_hash"),
+    sa.Index(None, "guild_id", "closed_at"),
+    # Cards name a row by its number, and must never come to mean another one.
     sqlite_autoincrement=True,
 )

@@ -9,14 +9,22 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus, Probes
 from eren_memory.errors import DuplicateNote
 from eren_memory.ledger import rows
-from eren_memory.ledger.schema import audit_events, guilds, notes, outbox, revisions
+from eren_memory.ledger.schema import (
+    answer_notes,
+    answers,
+    audit_events,
+    guilds,
+    notes,
+    outbox,
+    revisions,
+)
+from eren_memory.ledger.upsert import upsert
 
 _UNDO = "undo"
 
@@ -58,12 +66,8 @@ class Unit:
 
     async def lock(self) -> None:
         """Wait for the guild's other writers; until the end there are none."""
-        insert = (
-            postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        )
-        await self._connection.execute(
-            insert(guilds).values(guild_id=self._guild_id, last_number=0).on_conflict_do_nothing()
-        )
+        key, new = {"guild_id": self._guild_id}, {"last_number": 0}
+        await self._connection.execute(upsert(self._connection, guilds, key, new, {}))
         held = sa.select(guilds.c.last_number).where(guilds.c.guild_id == self._guild_id)
         self._last_number = (await self._connection.execute(held.with_for_update())).scalar_one()
 
@@ -177,6 +181,10 @@ class Unit:
             .where(audit_events.c.note_id == note.id)
             .values(reason=None, source_url=None)
         )
+        made = sa.select(answer_notes.c.answer_id).where(answer_notes.c.note_id == note.id)
+        await self._connection.execute(
+            sa.update(answers).where(answers.c.id.in_(made)).values(text="")
+        )
         return after
 
     async def revision(self, note: Note, revision: int) -> Note | None:
@@ -196,15 +204,20 @@ class Unit:
         newest = (await self._connection.execute(query)).scalar()
         return None if newest is None else await self.revision(note, newest)
 
-    async def last_batch(self) -> tuple[UUID, dict[UUID, list[Event]]] | None:
+    async def last_batch(
+        self, batch: UUID | None = None
+    ) -> tuple[UUID, dict[UUID, list[Event]]] | None:
         """What this person did last and has not taken back: a batch and its events by note.
 
-        The newest come first, notes and events alike.
+        The newest come first, notes and events alike. With `batch` that one, if it is theirs and
+        not taken back.
         """
         undone = sa.select(audit_events.c.undoes).where(audit_events.c.undoes.is_not(None))
         # What was erased cannot come back, and must not bar the way to what was done before.
         erased = sa.select(notes.c.id).where(notes.c.status == NoteStatus.ERASED)
-        possible = audit_events.c.note_id.not_in(erased)
+        possible = sa.and_(
+            audit_events.c.note_id.is_not(None), audit_events.c.note_id.not_in(erased)
+        )
         mine = (
             sa.select(audit_events.c.batch)
             .where(
@@ -213,23 +226,24 @@ class Unit:
                 audit_events.c.act != _UNDO,
                 audit_events.c.batch.not_in(undone),
                 possible,
+                *([audit_events.c.batch == batch] if batch else []),
             )
             .order_by(audit_events.c.id.desc())
             .limit(1)
         )
-        batch = (await self._connection.execute(mine)).scalar()
-        if batch is None:
+        found = (await self._connection.execute(mine)).scalar()
+        if found is None:
             return None
         query = (
             sa.select(audit_events)
-            .where(audit_events.c.batch == batch, possible)
+            .where(audit_events.c.batch == found, possible)
             .order_by(audit_events.c.id.desc())
         )
         events: dict[UUID, list[Event]] = {}
         for row in await self._connection.execute(query):
             event = Event(row.act, row.note_id, row.old_revision, row.new_revision)
             events.setdefault(row.note_id, []).append(event)
-        return batch, events
+        return found, events
 
     def _entry(self, note: Note, act: str) -> HistoryEntry:
         return HistoryEntry(act, self.by, self.now, note, {})

@@ -1,0 +1,92 @@
+"""What each guild's administrators chose, and whether the bot is still there."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
+from uuid_utils.compat import uuid7
+
+from eren_memory.community import GuildSettings
+from eren_memory.domain import By
+from eren_memory.errors import LedgerError
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.schema import audit_events, communities
+from eren_memory.ledger.upsert import upsert
+
+_ADAPTER = TypeAdapter(GuildSettings)
+
+
+class Communities:
+    """Settings of every guild. Every method is one transaction."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def settings(self, guild_id: str) -> GuildSettings:
+        """What the guild chose; the defaults if it chose nothing."""
+        query = sa.select(communities.c.settings).where(communities.c.guild_id == guild_id)
+        async with self._ledger.reading() as connection:
+            kept = (await connection.execute(query)).scalar()
+        if kept is None:
+            return GuildSettings()
+        try:
+            return _ADAPTER.validate_python(kept)
+        except ValidationError as error:
+            raise LedgerError(f"The settings of guild {guild_id} cannot be read.") from error
+
+    async def choose(self, guild_id: str, chosen: GuildSettings, by: By, now: datetime) -> None:
+        """Save a guild's settings; the audit trail says who changed what."""
+        before = _ADAPTER.dump_python(await self.settings(guild_id), mode="json")
+        after = _ADAPTER.dump_python(chosen, mode="json")
+        changed = {name: [before[name], new] for name, new in after.items() if before[name] != new}
+        if not changed:
+            return
+        async with self._ledger.writing() as connection:
+            await connection.execute(
+                upsert(connection, communities, {"guild_id": guild_id}, {"settings": after})
+            )
+            await connection.execute(
+                sa.insert(audit_events).values(
+                    batch=uuid7(),
+                    at=now,
+                    guild_id=guild_id,
+                    actor_id=by.actor_id,
+                    act="settings",
+                    reason=json.dumps(changed, ensure_ascii=False),
+                    source_url=by.where,
+                )
+            )
+
+    async def left(self, guild_id: str, now: datetime) -> None:
+        """The bot was removed from a guild: from now on its notes are kept for a while only."""
+        async with self._ledger.writing() as connection:
+            defaults = _ADAPTER.dump_python(GuildSettings(), mode="json")
+            await connection.execute(
+                upsert(
+                    connection,
+                    communities,
+                    {"guild_id": guild_id},
+                    {"settings": defaults, "left_at": now},
+                    {"left_at": sa.func.coalesce(communities.c.left_at, now)},
+                )
+            )
+
+    async def present(self, guild_ids: list[str]) -> None:
+        """The bot is in these guilds, whatever was before."""
+        async with self._ledger.writing() as connection:
+            await connection.execute(
+                sa.update(communities)
+                .where(communities.c.guild_id.in_(guild_ids), communities.c.left_at.is_not(None))
+                .values(left_at=None)
+            )
+
+    async def departed(self, before: datetime) -> list[tuple[str, datetime]]:
+        """Guilds that removed the bot before then, and when."""
+        query = sa.select(communities.c.guild_id, communities.c.left_at).where(
+            communities.c.left_at < before
+        )
+        async with self._ledger.reading() as connection:
+            return [(row.guild_id, row.left_at) for row in await connection.execute(query)]
