@@ -1,38 +1,68 @@
-"""One policy for everything that goes wrong in a command."""
+"""One policy for everything that goes wrong: the person hears what was wrong, the log the rest."""
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 
+from bot.texts import mine
 from eren_memory.errors import ErenError
 
 _log = logging.getLogger(__name__)
-
-UNEXPECTED = "Something went wrong here; it has been logged. Try again in a moment."
+_T = TypeVar("_T")
+_Callback = Callable[[_T, "discord.Interaction[Any]"], Awaitable[None]]
 
 
 class NotAllowed(app_commands.CheckFailure):
     """The person may not do this; the text says who may."""
 
 
-async def on_error(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+class Refused(Exception):  # noqa: N818 - Read as a sentence, as the errors of eren_memory are.
+    """What was asked cannot be done; the text, already in the person's language, says why."""
+
+
+async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-    if isinstance(cause, ErenError | NotAllowed):
-        text = str(cause)
-    elif isinstance(cause, app_commands.NoPrivateMessage):
-        text = "Ask me in a server: each has a notebook of its own."
-    else:
-        _log.error("A command failed", exc_info=cause)
-        text = UNEXPECTED
+    text = _said(interaction, error)
     try:
         if interaction.response.is_done():
             # In place of "thinking…", and as private as that was.
-            await interaction.edit_original_response(content=text)
+            await interaction.edit_original_response(content=text, view=None)
         else:
             await interaction.response.send_message(text, ephemeral=True)
     except discord.HTTPException as failed:
         _log.warning("Could not report a failure: %s", failed)
+
+
+def reported(callback: _Callback[_T]) -> _Callback[_T]:
+    """A button's callback under the policy; discord.py only logs what its buttons raise."""
+
+    @functools.wraps(callback)
+    async def run(self: _T, interaction: discord.Interaction[Any]) -> None:
+        try:
+            await callback(self, interaction)
+        except Exception as error:  # noqa: BLE001 - This is where all of them end.
+            await on_error(interaction, error)
+
+    return run
+
+
+def _said(interaction: discord.Interaction, error: Exception) -> str:
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, ErenError | NotAllowed | Refused):
+        return str(cause)
+    if isinstance(cause, app_commands.NoPrivateMessage):
+        return mine(interaction)("refused.no_server")
+    if isinstance(cause, discord.Forbidden):
+        _log.warning("Discord refused: %s", cause)
+        return mine(interaction)("failed.forbidden")
+    if isinstance(cause, discord.DiscordServerError):
+        _log.warning("Discord failed: %s", cause)
+        return mine(interaction)("failed.discord")
+    _log.error("A command failed", exc_info=cause)
+    return mine(interaction)("failed.unexpected")

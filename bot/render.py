@@ -1,75 +1,242 @@
-"""What people read in Discord: pure functions from our values to message text."""
+"""What people read in Discord: pure functions from our values to message text.
+
+Notes, questions, answers and names are untrusted: they are escaped, or kept where they can neither
+pass for the bot's own words nor hide what they are.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from discord.utils import escape_markdown
 
-from eren_memory.domain import Answer, Note, NoteStatus, Origin, Path
+from bot.splitting import MESSAGE_LIMIT, closed
+from bot.texts import Texts
+from eren_memory.community import Asked, Spent
+from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.text import first_line, shown
 
-MESSAGE_LIMIT = 2_000
-"""Characters that Discord takes in one message."""
+_MASKED_LINK = re.compile(r"\[([^\]\n]{1,400})\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)\n]*)?\)")
+_TITLE = 80
+_QUOTE = 300
 
 
-def answer_messages(answer: Answer) -> list[str]:
-    """The answer with its origin line, as one or more messages."""
-    return split(f"{_contained(answer.text)}\n{origin_line(answer)}")
+def answer_body(text: str) -> str:
+    """An answer as the bot may say it.
+
+    It can neither pass for the origin line nor swallow it; a link shows where it leads; characters
+    that nobody sees, or that turn text around, are written out.
+    """
+    text = re.sub(r"^(\s*)-#", r"\1\\-#", shown(text), flags=re.MULTILINE)
+    return closed(_MASKED_LINK.sub(r"\1 (<\2>)", text))
 
 
-def origin_line(answer: Answer) -> str:
+def origin_line(t: Texts, notes: Sequence[Note], path: str, *, missed: bool = False) -> str:
     """Where an answer comes from, in small print."""
-    if answer.origin is Origin.MODEL:
-        return "-# The model's own knowledge; no note applies."
-    notes = " · ".join(
-        f"note #{one.note.number} by {_person(one.note.author_id)}" for one in answer.notes
-    )
-    quoted = " · the model is out of reach, this is the note itself"
-    return f"-# From {notes}{quoted if answer.trace.path is Path.NOTE_QUOTED else ''}"
+    if not notes:
+        return f"-# {t('origin.missed' if missed else 'origin.model')}"
+    told = " · ".join(_origin_of(t, note) for note in notes)
+    quoted = f" · {t('origin.quoted')}" if path == Path.NOTE_QUOTED else ""
+    return f"-# {told}{quoted}"
 
 
-def note_list(notes: Sequence[Note], total: int) -> str:
-    """Notes a line each, as many as fit into one message, and how many there are."""
-    lines: list[str] = []
-    footer = "-# {shown} of {total} notes, newest first"
-    room = MESSAGE_LIMIT - len(footer) - 20
-    for note in notes:
-        line = _note_line(note)
+def claim_text(t: Texts, verdict: str, answer: str) -> str:
+    """What a checked claim came to."""
+    return t(f"claim.{verdict}.{answer}")
+
+
+def title(note: Note, limit: int = _TITLE) -> str:
+    """A note's first line, harmless as Markdown."""
+    return escape_markdown(shown(first_line(note.text, limit)))
+
+
+def quoted(text: str, limit: int = _QUOTE) -> str:
+    """Somebody's words in a quotation, harmless as Markdown."""
+    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "\n".join(f"> {escape_markdown(line)}" for line in shown(cut).splitlines() or [""])
+
+
+def note_line(t: Texts, note: Note) -> str:
+    """A note in a list."""
+    mark = "" if note.status is NoteStatus.ACTIVE else f" *({t(f'status.{note.status}')})*"
+    return f"**#{note.number}** {title(note) or t('note.blank')}{mark}"
+
+
+def note_page(t: Texts, note: Note, answers: Sequence[Asked] = ()) -> str:
+    """A note in full, and the public answers that used it."""
+    facts = [
+        t("note.author", person=person(t, note.author_id), when=when(note.created_at)),
+        note.approved_by and t("note.approved", person=person(t, note.approved_by)),
+        note.verified_at and t("note.verified", when=when(note.verified_at)),
+        note.question and t("note.question", question=title_of(note.question)),
+        note.scope and t("note.scope", where=where(t, note.scope)),
+        note.valid_from and t("note.valid_from", when=when(note.valid_from)),
+        note.valid_until and t("note.valid_until", when=when(note.valid_until)),
+        note.review_by and t("note.review_by", when=when(note.review_by)),
+        note.source_url and t("note.source", url=f"<{shown(note.source_url)}>"),
+        note.reason and t("note.reason", reason=title_of(note.reason)),
+    ]
+    head = f"**#{note.number}** · {t(f'status.{note.status}')} · {t('note.revision', n=note.revision)}"
+    told = "\n".join(f"-# {fact}" for fact in facts if fact)
+    links = ""
+    if answers:
+        found = " · ".join(link(one) for one in answers)
+        links = f"\n{t('note.used', count=len(answers))} {found}"
+    room = MESSAGE_LIMIT - len(head) - len(told) - len(links) - 10
+    return f"{head}\n{quoted(note.text, max(room // 2, 200))}\n{told}{links}"[:MESSAGE_LIMIT]
+
+
+def history_page(t: Texts, number: int, history: Sequence[HistoryEntry]) -> str:
+    """What was done to a note, the newest first, as much as fits."""
+    lines = [t("history.title", number=number)]
+    room = MESSAGE_LIMIT - len(lines[0]) - 30
+    for entry in reversed(history):
+        who = person(t, entry.by.actor_id)
+        line = f"`{entry.note.revision}` {when(entry.at)} **{t(f'act.{entry.act}')}** · {who}"
+        if entry.by.reason:
+            line += f" · {title_of(entry.by.reason)}"
+        line += "".join(f"\n-# {change}" for change in changes(t, entry.changes))
         if room < len(line) + 1:
-            break
+            return "\n".join([*lines, t("history.more")])
         room -= len(line) + 1
         lines.append(line)
-    return "\n".join([*lines, footer.format(shown=len(lines), total=total)])
+    return "\n".join(lines)
 
 
-def quoted(note: Note) -> str:
-    """A note's first line, harmless as Markdown."""
-    return escape_markdown(shown(first_line(note.text, 200)))
+def changes(t: Texts, changed: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """What an act changed, a line a field: from → to."""
+    return [
+        f"{t(f'field.{name}')}: {_value(t, old)} → {_value(t, new)}"
+        for name, (old, new) in changed.items()
+        if name not in {"superseded_by"}
+    ]
 
 
-def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """Cut text into messages at line ends, else at spaces, else anywhere."""
-    parts: list[str] = []
-    while len(text) > limit:
-        cut = max(text.rfind("\n", 0, limit), 0) or max(text.rfind(" ", 0, limit), 0) or limit
-        parts.append(text[:cut])
-        text = text[cut:].lstrip()
-    return [*parts, text]
+def why_page(
+    t: Texts, asked: Asked, notes: Mapping[str, Note], *, full: bool, used: Collection[str]
+) -> str:
+    """How an answer came about. `notes` are those that the reader may see, by id."""
+    trace = asked.trace
+    lines = [t(f"why.{_PATHS.get(trace.get('path', ''), 'other')}")]
+    if trace.get("p") is not None:
+        lines.append(t("why.p", p=f"{trace['p']:.0%}", verdict=_percent(trace.get("verdict"))))
+    for one in trace.get("candidates", []):
+        note = notes.get(one["id"])
+        mark = "→ " if one["id"] in used else ""
+        scores = t("why.scores", dense=f"{one['dense']:.2f}", lexical=f"{one['lexical']:.1f}")
+        name = t("why.hidden") if note is None else f"**#{note.number}** {title(note)}"
+        lines.append(f"{mark}{name} · {scores}")
+        if full and note is not None and (len(note.text) > _TITLE or "\n" in note.text):
+            lines.append(quoted(note.text))
+    if not trace.get("candidates"):
+        lines.append(t("why.no_candidates"))
+    cost = t(
+        "why.cost",
+        count=int(trace.get("calls", 0)),
+        tokens=int(trace.get("prompt_tokens", 0)) + int(trace.get("completion_tokens", 0)),
+        seconds=f"{trace.get('ms', 0) / 1000:.1f}",
+    )
+    text = "\n".join(lines)
+    return f"{closed(text[: MESSAGE_LIMIT - len(cost) - 20])}\n-# {cost}"
 
 
-def _note_line(note: Note) -> str:
-    mark = "" if note.status is NoteStatus.ACTIVE else f" *({note.status})*"
-    return f"**#{note.number}** {escape_markdown(shown(first_line(note.text)))}{mark}"
+def usage_page(t: Texts, spans: Iterable[Spent]) -> str:
+    """What questions cost, a line a span of days."""
+    lines = [t("usage.title")]
+    for one in spans:
+        share = f"{one.from_notebook / one.questions:.0%}" if one.questions else "–"
+        lines.append(
+            t(
+                "usage.line",
+                days=one.days,
+                questions=one.questions,
+                share=share,
+                missed=one.missed,
+                calls=one.calls,
+                tokens=f"{one.prompt_tokens + one.completion_tokens:,}",
+                helpful=one.helpful,
+                unhelpful=one.unhelpful,
+            )
+        )
+    return "\n".join(lines)
 
 
-def _contained(text: str) -> str:
-    """Answer text that can neither pass for the origin line nor swallow it."""
-    text = re.sub(r"^(\s*)-#", r"\1\\-#", text, flags=re.MULTILINE)
-    return f"{text}\n```" if text.count("```") % 2 else text
+def title_of(text: str, limit: int = _TITLE * 2) -> str:
+    """The first line of somebody's words, harmless as Markdown."""
+    return escape_markdown(shown(first_line(text, limit)))
 
 
-def _person(author_id: str) -> str:
+def person(t: Texts, actor_id: str) -> str:
     """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
-    return f"<@{author_id}>" if author_id.isdigit() else "the operator"
+    return f"<@{actor_id}>" if actor_id.isdigit() else t("person.operator")
+
+
+def when(moment: datetime) -> str:
+    """A day, which Discord shows in the reader's own way."""
+    return f"<t:{int(moment.timestamp())}:d>"
+
+
+def where(t: Texts, scope: Sequence[str]) -> str:
+    """The channels of a scope."""
+    if not scope:
+        return t("scope.guild")
+    return ", ".join(
+        f"<#{one}>" if one.isdigit() else escape_markdown(shown(one)) for one in scope
+    )
+
+
+def link(asked: Asked) -> str:
+    """Where an answer stands."""
+    return message_link(asked.guild_id, asked.channel_id, asked.messages[0])
+
+
+def message_link(guild_id: str, channel_id: str, message_id: str) -> str:
+    """A link to a message."""
+    return f"https://discord.com/channels/{guild_id}/{channel_id}/{message_id}"
+
+
+def cut(text: str) -> str:
+    """Text that fits into one message."""
+    return text if len(text) <= MESSAGE_LIMIT else closed(f"{text[: MESSAGE_LIMIT - 6]}…")
+
+
+_PATHS = {
+    str(Path.UNEDITED): "unedited",
+    str(Path.GATE_CLOSED): "gate_closed",
+    str(Path.ACCEPTED): "accepted",
+    str(Path.ACCEPTED_REREAD): "reread",
+    str(Path.REJECTED): "rejected",
+    str(Path.NOTE_QUOTED): "quoted",
+    "corrected": "corrected",
+}
+
+
+def _origin_of(t: Texts, note: Note) -> str:
+    parts = [
+        t("origin.note", number=note.number),
+        t("origin.by", person=person(t, note.author_id)),
+    ]
+    if note.verified_at is not None:
+        parts.append(t("origin.verified", when=when(note.verified_at)))
+    return " · ".join(parts)
+
+
+def _value(t: Texts, value: Any) -> str:
+    if value is None or value == "" or value == Probes():
+        return t("value.none")
+    if isinstance(value, datetime):
+        return when(value)
+    if isinstance(value, NoteStatus):
+        return t(f"status.{value}")
+    if isinstance(value, tuple):
+        return where(t, value)
+    if isinstance(value, Probes):
+        return t("value.probes", change=len(value.change), keep=len(value.keep))
+    return title_of(str(value))
+
+
+def _percent(p: float | None) -> str:
+    return "–" if p is None else f"{p:.0%}"

@@ -32,8 +32,8 @@ class Length(StrEnum):
 class GuildSettings:
     """What a guild's administrators chose. Ids are Discord's, as text; empty means the default.
 
-    Without roles, everyone may ask and suggest, members who can manage messages moderate, and those
-    who can manage the server administrate. The latter two always may.
+    Where no roles are named, everyone may ask and suggest, members who can manage messages moderate,
+    and those who can manage the server administrate. Whoever can manage the server may everything.
 
     Attributes:
         ask_roles: Who may ask.

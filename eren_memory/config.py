@@ -49,6 +49,19 @@ class Settings(BaseSettings):
     bm25_language: str = "english"
 
     discord_token: SecretStr | None = Field(None, validation_alias=AliasChoices("DISCORD_TOKEN"))
+    message_content: bool = False
+    """Whether the bot has Discord's Message Content intent: follow-ups without a mention, and answers
+    in channels without being asked."""
+    questions_per_member: int = Field(10, ge=1)
+    """A minute, for each member of each server."""
+    questions_per_guild: int = Field(100, ge=1)
+    """A minute, for each server."""
+    questions_at_once: int = Field(8, ge=1)
+    """Answered at the same time; others wait for their turn."""
+    answers_kept_days: int = Field(30, ge=1)
+    """How long questions and answers are kept."""
+    departed_kept_days: int = Field(90, ge=1)
+    """How long the notes of a server are kept that removed the bot."""
 
     @property
     def wants_local_model(self) -> bool:

@@ -236,7 +236,11 @@ class Unit:
             return None
         query = (
             sa.select(audit_events)
-            .where(audit_events.c.batch == found, possible)
+            .where(
+                audit_events.c.batch == found,
+                audit_events.c.actor_id == self.by.actor_id,
+                possible,
+            )
             .order_by(audit_events.c.id.desc())
         )
         events: dict[UUID, list[Event]] = {}

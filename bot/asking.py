@@ -1,0 +1,319 @@
+"""From a question to an answer in Discord: in turn, with progress, recorded, and never left hanging."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any, Protocol
+
+
+import discord
+from uuid_utils.compat import uuid7
+
+from bot import render
+from bot.desk import now
+from bot.failures import Refused
+from bot.limits import Limits
+from bot.splitting import split
+from bot.texts import Texts
+from eren_memory.app import App
+from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
+from eren_memory.domain import Answer, ClaimCheck, Note, Place
+from eren_memory.errors import BadInput, ErenError
+from eren_memory.prompts import chat_style
+
+_PATIENCE = 2.0
+"""Seconds after which progress is shown."""
+_BETWEEN_EDITS = 1.0
+_LAST_WORDS = 1.5
+_STILL = 5.0
+"""Seconds between two words of comfort while nothing else is known."""
+# Of an answer that is still growing.
+_SHOWN = 1_800
+# Earlier questions and answers that a follow-up is understood from.
+_CONVERSATION = 3
+# Candidates that *Why?* explains.
+_EXPLAINED = 5
+_IGNORANT = re.compile(
+    r"\b(i (do not|don't|don’t) (know|have (any )?information)|i('m|’m| am) (not sure|unable to|sorry)|"
+    r"i (cannot|can't|can’t) (answer|say|tell|help|find|provide)|no information (about|on))\b",
+    re.IGNORECASE,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question or claim as somebody put it."""
+
+    place: Place
+    channel_id: str
+    asker_id: str
+    text: str
+    t: Texts
+    private: bool = False
+    claim: bool = False
+    parent: Asked | None = None
+    quiet: bool = False
+    """Say nothing where no note applies."""
+
+
+class Spot(Protocol):
+    """Where an answer appears."""
+
+    async def show(self, text: str) -> None:
+        """Show progress, in the place of what was shown before."""
+        ...
+
+    async def finish(self, parts: Sequence[str], *, dismissible: bool) -> tuple[str, ...]:
+        """Show the answer; returns the ids of its messages."""
+        ...
+
+
+OnGap = Callable[[Review], Coroutine[Any, Any, None]]
+
+
+class Asker:
+    """Asks for people, so many at a time. `drain` lets it finish before the end."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        settings = app.settings
+        self._limits = Limits(settings.questions_per_member, settings.questions_per_guild)
+        self._turn = asyncio.Semaphore(settings.questions_at_once)
+        # Each question's work, by the task that shows what comes of it.
+        self._running: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
+        self._closing = False
+        self.on_gap: OnGap | None = None
+        """Told of a question that nobody could answer."""
+
+    async def ask(self, request: Request, spot: Spot) -> Asked | None:
+        """Answer at a spot; None where it stays silent.
+
+        Raises:
+            Refused: Too many questions, or the bot is about to stop.
+            ErenError: The question cannot be used or answered.
+        """
+        if self._closing:
+            raise Refused(request.t("ask.restarting"))
+        wait = self._limits.wait(request.place.guild_id, request.asker_id)
+        if wait:
+            raise Refused(request.t("ask.too_many", seconds=ceil(wait)))
+        caller = asyncio.current_task()
+        assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
+        work = asyncio.create_task(self._ask(request, spot))
+        self._running[caller] = work
+        caller.add_done_callback(lambda done: self._running.pop(done, None))
+        try:
+            return await work
+        except asyncio.CancelledError:
+            work.cancel()
+            if not self._closing:
+                raise
+            raise Refused(request.t("ask.restarting")) from None
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more questions, let those that run finish, and give up what does not in time."""
+        self._closing = True
+        if self._running:
+            await asyncio.wait({*self._running}, timeout=seconds)
+        for work in self._running.values():
+            work.cancel()
+        if self._running:  # Their askers are being told.
+            await asyncio.wait({*self._running}, timeout=_LAST_WORDS)
+
+    async def _ask(self, request: Request, spot: Spot) -> Asked | None:
+        settings = await self._app.communities.settings(request.place.guild_id)
+        said = _Progress(spot, request)
+        try:
+            async with said.shown(), self._turn:
+                made = await self._answer(request, settings, said)
+        except BadInput:
+            raise
+        except ErenError:
+            await self._missed(request)
+            raise
+        asked, notes = self._record(request, made)
+        if request.quiet and not notes:
+            if asked.missed:
+                await self._gap(asked)
+            return None
+        asked = replace(asked, messages=await self._show(request, spot, asked, notes))
+        await self._app.records.keep(asked)
+        if asked.missed:
+            await self._gap(asked)
+        return asked
+
+    async def _answer(
+        self, request: Request, settings: GuildSettings, said: _Progress
+    ) -> Answer | ClaimCheck:
+        eren = self._app.eren_for(settings.model)
+        if request.claim:
+            return await eren.check(request.text, request.place)
+        return await eren.answer(
+            request.text,
+            request.place,
+            conversation=await self._conversation(request.parent),
+            style=chat_style(settings.tone, settings.length),
+            on_text=None if request.quiet else said.heard,
+        )
+
+    async def _conversation(self, parent: Asked | None) -> list[Turn]:
+        if parent is None:
+            return []
+        chain = await self._app.records.conversation(parent, _CONVERSATION)
+        return [Turn(one.question, one.text) for one in chain if one.text]
+
+    def _record(self, request: Request, made: Answer | ClaimCheck) -> tuple[Asked, list[Note]]:
+        notes = [one.note for one in made.notes]
+        text, question = made_text(request.t, made), request.text
+        if isinstance(made, Answer):
+            question = made.question or request.text
+        asked = Asked(
+            id=uuid7(),
+            guild_id=request.place.guild_id,
+            channel_id=request.channel_id,
+            channels=request.place.channels,
+            asker_id=request.asker_id,
+            question=question,
+            text=text,
+            origin=str(made.origin),
+            claim=request.claim,
+            private=request.private,
+            at=now(),
+            notes=tuple(Used(note.id, note.revision) for note in notes),
+            trace=trace_of(made),
+            parent_id=request.parent.id if request.parent else None,
+            missed=not notes and bool(_IGNORANT.search(text)),
+        )
+        return asked, notes
+
+    async def _show(
+        self, request: Request, spot: Spot, asked: Asked, notes: Sequence[Note]
+    ) -> tuple[str, ...]:
+        body = render.answer_body(asked.text)
+        line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
+        return await spot.finish(split(f"{body}\n{line}"), dismissible=request.quiet)
+
+    async def _missed(self, request: Request) -> None:
+        """Remember a question that could not be answered at all."""
+        asked = Asked(
+            id=uuid7(),
+            guild_id=request.place.guild_id,
+            channel_id=request.channel_id,
+            channels=request.place.channels,
+            asker_id=request.asker_id,
+            question=request.text,
+            text="",
+            origin=None,
+            claim=request.claim,
+            private=request.private,
+            at=now(),
+            missed=True,
+        )
+        try:
+            await self._app.records.keep(asked)
+            await self._gap(asked)
+        except ErenError as error:
+            _log.warning("A question that failed could not be recorded: %s", error)
+
+    async def _gap(self, asked: Asked) -> None:
+        review = await self._app.reviews.raised(Queue.GAP, asked, now())
+        if self.on_gap is not None and not asked.private:
+            await self.on_gap(review)
+
+
+class _Progress:
+    """What is shown before the answer: nothing for a moment, then words, at most one edit a second."""
+
+    def __init__(self, spot: Spot, request: Request) -> None:
+        self._spot = spot
+        self._t = request.t
+        self._quiet = request.quiet
+        self._text = ""
+        self._over = asyncio.Event()
+
+    def heard(self, text: str) -> None:
+        """The answer so far."""
+        self._text = text
+
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Show progress for as long as the block runs."""
+        if self._quiet:
+            yield
+            return
+        task = asyncio.create_task(self._go_on())
+        try:
+            yield
+        finally:
+            # An edit that is under way is waited for: it must not arrive after the answer.
+            self._over.set()
+            await task
+
+    async def _go_on(self) -> None:
+        begun = time.monotonic()
+        shown, comforted, pause = "", 0.0, _PATIENCE
+        while not await self._over_within(pause):
+            pause = _BETWEEN_EDITS
+            waited = time.monotonic() - begun
+            text = shown
+            if self._text:
+                text = render.cut(f"{render.answer_body(self._text[:_SHOWN])} …")
+            elif not comforted or waited - comforted >= _STILL:
+                comforted = waited
+                text = f"-# {self._t('ask.thinking', seconds=round(waited))}"
+            if text != shown:
+                shown = text
+                try:
+                    await self._spot.show(text)
+                except discord.HTTPException as error:
+                    # Progress is a courtesy; the answer comes.
+                    _log.info("Progress could not be shown: %s", error)
+
+    async def _over_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._over.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+def made_text(t: Texts, made: Answer | ClaimCheck) -> str:
+    """What was answered, in words."""
+    if isinstance(made, Answer):
+        return made.text
+    return render.claim_text(t, made.verdict, made.answer)
+
+
+def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
+    """How an answer came about, as it is kept: no text of any note."""
+    trace = made.trace
+    return {
+        "method": trace.method,
+        "path": str(trace.path),
+        "verdict": trace.verdict,
+        "p": trace.p,
+        "calls": trace.usage.calls,
+        "prompt_tokens": trace.usage.prompt_tokens,
+        "completion_tokens": trace.usage.completion_tokens,
+        "ms": round(trace.milliseconds),
+        "candidates": [
+            {
+                "id": str(one.note.id),
+                "revision": one.note.revision,
+                "dense": round(one.dense, 4),
+                "lexical": round(one.lexical, 2),
+            }
+            for one in trace.candidates[:_EXPLAINED]
+        ],
+    }
+
+

@@ -1,0 +1,84 @@
+"""What every part of the front end shares: the open application, and the pace of questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+
+from bot import access
+from bot.access import Right
+from eren_memory.app import App
+from eren_memory.community import GuildSettings
+from eren_memory.domain import By, Place, View
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from bot.asking import Asker
+    from bot.client import ErenBot
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The application as commands and buttons use it."""
+
+    app: App
+    asker: Asker
+
+    async def settings(self, guild_id: str) -> GuildSettings:
+        """What the guild's administrators chose."""
+        return await self.app.communities.settings(guild_id)
+
+    async def require(self, right: Right, interaction: discord.Interaction[Any]) -> GuildSettings:
+        """The guild's settings, if whoever acts may; else raises `NotAllowed`."""
+        settings = await self.settings(guild_of(interaction))
+        access.require(right, settings, interaction)
+        return settings
+
+
+def desk(interaction: discord.Interaction[Any]) -> Desk:
+    """The desk of the bot that was called."""
+    return cast("ErenBot", interaction.client).desk
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def guild_of(interaction: discord.Interaction[Any]) -> str:
+    """Whose notebook is meant: always that of the server in which somebody acts."""
+    return str(interaction.guild_id)
+
+
+def by(
+    interaction: discord.Interaction[Any],
+    reason: str | None = None,
+    *,
+    where: str | None = None,
+    batch: UUID | None = None,
+) -> By:
+    """Who acts, and where: the channel unless something better is known."""
+    place = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}"
+    return By(str(interaction.user.id), reason, where or place, batch)
+
+
+def channels(channel: Any, channel_id: int | None) -> tuple[str, ...]:
+    """Those whose notes may answer: the channel, and for a thread the one that it hangs from."""
+    ids = [channel_id]
+    if isinstance(channel, discord.Thread):
+        ids.append(channel.parent_id)
+    return tuple(str(one) for one in ids if one is not None)
+
+
+def place_of(interaction: discord.Interaction[Any]) -> Place:
+    """Where somebody acts."""
+    return Place(guild_of(interaction), channels(interaction.channel, interaction.channel_id))
+
+
+def view_of(guild_id: str, within: tuple[str, ...]) -> View:
+    """Which notes may be shown in a channel just now."""
+    return View(guild_id, within, now())
