@@ -26,7 +26,6 @@ from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
 from eren_memory.errors import BadInput, ErenError
-from eren_memory.prompts import chat_style
 
 _PATIENCE = 2.0
 """Seconds after which progress is shown."""
@@ -161,7 +160,7 @@ class Asker:
             request.text,
             request.place,
             conversation=await self._conversation(request.parent),
-            style=chat_style(settings.tone, settings.length),
+            style=self._app.style_of(settings),
             on_text=None if request.quiet else said.heard,
         )
 

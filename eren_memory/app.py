@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from eren_memory.config import DEFAULT_REMOTE_MODEL, Settings
+from eren_memory.community import GuildSettings
+from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.engine import Eren
@@ -21,7 +22,7 @@ from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Projector
-from eren_memory.prompts import PROMPT_VERSION, Style, claim_reading, reading
+from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
 from eren_memory.relevance import Calibrations
 
 
@@ -39,6 +40,22 @@ class App:
     embedder: Embedder
     calibrations: Calibrations
     local_server: LocalServer | None
+    by_model: Mapping[str, Eren]
+    """The assistant on each model that is offered, the main one first."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that communities may choose, the main one first."""
+        return tuple(self.by_model)
+
+    def eren_for(self, model: str | None) -> Eren:
+        """The assistant on one of `models`; on the main one for None or a name that is not there."""
+        return self.by_model.get(model or "", self.eren)
+
+    @staticmethod
+    def style_of(chosen: GuildSettings) -> Style:
+        """How a guild wants its answers phrased."""
+        return chat_style(chosen.tone, chosen.length)
 
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
@@ -80,15 +97,25 @@ async def open_app(
 
         projector = Projector(ledger, embedder, open_index)
         notebook = Notebook(ledger, embedder, projector, Judge(model), clock)
-        calibrations = Calibrations(
-            model.name, embedder.space, PROMPT_VERSION, own_calibrations(settings)
-        )
+
+        def eren_on(model: ChatModel) -> tuple[Eren, Calibrations]:
+            own = own_calibrations(settings)
+            calibrations = Calibrations(model.name, embedder.space, PROMPT_VERSION, own)
+            return Eren(notebook, model, calibrations, style), calibrations
+
+        eren, calibrations = eren_on(model)
+        main, *further = settings.offered_models
+        by_model = {main: eren}
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
             closing.push_async_callback(embedder.close)
             if server is not None:
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
+            for name in further:
+                other = _remote_model(settings, name)
+                closing.push_async_callback(other.close)
+                by_model[name], _ = eren_on(other)
             closing.push_async_callback(projector.close)
             yield App(
                 settings,
@@ -96,11 +123,12 @@ async def open_app(
                 Records(ledger),
                 Reviews(ledger),
                 Communities(ledger),
-                Eren(notebook, model, calibrations, style),
+                eren,
                 model,
                 embedder,
                 calibrations,
                 server,
+                by_model,
             )
 
 
@@ -138,6 +166,10 @@ def _local_server(settings: Settings) -> LocalServer:
 def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
     if server is not None:
         return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
+    return _remote_model(settings, settings.offered_models[0])
+
+
+def _remote_model(settings: Settings, name: str) -> ChatModel:
     secret = settings.openai_api_key
     endpoint = Endpoint(
         settings.openai_base_url,
@@ -148,9 +180,7 @@ def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
     async def connect() -> Endpoint:
         return endpoint
 
-    return OpenAIChat(
-        settings.model or DEFAULT_REMOTE_MODEL, connect, timeout=settings.model_timeout
-    )
+    return OpenAIChat(name, connect, timeout=settings.model_timeout)
 
 
 async def _open_index(

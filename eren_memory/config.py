@@ -31,6 +31,8 @@ class Settings(BaseSettings):
 
     model: str | None = None
     """Chat model; `local` forces the embedded one."""
+    models: str | None = None
+    """Further chat models of the same endpoint that communities may choose, comma separated."""
     openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
     openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
     model_timeout: float = Field(60.0, gt=0, le=600)
@@ -69,6 +71,14 @@ class Settings(BaseSettings):
         if self.model is not None:
             return self.model == LOCAL_MODEL
         return not (self.openai_api_key or self.openai_base_url)
+
+    @property
+    def offered_models(self) -> tuple[str, ...]:
+        """Chat models that communities may choose, the main one first; the embedded one is alone."""
+        if self.wants_local_model:
+            return (LOCAL_MODEL,)
+        further = (name.strip() for name in (self.models or "").split(","))
+        return tuple(dict.fromkeys([self.model or DEFAULT_REMOTE_MODEL, *filter(None, further)]))
 
 
 def load_settings() -> Settings:

@@ -239,11 +239,8 @@ class Usage:
     completion_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-        )
+        calls, prompt = self.calls + other.calls, self.prompt_tokens + other.prompt_tokens
+        return Usage(calls, prompt, self.completion_tokens + other.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +268,8 @@ class Answer:
     origin: Origin
     notes: tuple[Candidate, ...]
     trace: Trace
+    question: str = ""
+    """What was answered, in a form that stands alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Answer a question, check a claim: search, let the strategy decide, say how it went."""
+"""Answer a question, check a claim, try a draft: search, let the strategy decide, say how it went."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from eren_memory.domain import Answer, Candidate, ClaimCheck, Place, Trace
+from eren_memory.community import Turn
+from eren_memory.domain import Answer, Candidate, ClaimCheck, NoteDraft, Place, Trace
 from eren_memory.errors import BadInput
 from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
@@ -39,8 +40,27 @@ class Eren:
         self._calibrations = calibrations
         self._style = style
 
-    async def answer(self, question: str, place: Place, method: str = DEFAULT_METHOD) -> Answer:
+    async def answer(
+        self,
+        question: str,
+        place: Place,
+        method: str = DEFAULT_METHOD,
+        *,
+        conversation: Sequence[Turn] = (),
+        style: Style | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Answer:
         """Answer from a note that answers the question, or as the unedited model would.
+
+        Args:
+            question: What was asked.
+            place: Where.
+            method: Name of the strategy.
+            conversation: What was asked and answered before, oldest first. With it, one more call
+                makes the question stand alone first.
+            style: How to phrase the answer; None for the assistant's own.
+            on_text: Hears the unedited model's answer as it grows, each time from its beginning;
+                never called before it is certain that no note answers.
 
         Raises:
             BadInput: The question is empty, too long or unreadable, or the method is unknown.
@@ -49,19 +69,38 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(question), _strategy(method)
+        asking = self._asking(style, on_text)
+        if conversation:
+            asked = await asking.standalone(conversation, asked)
         candidates = await self._candidates(asked, place, strategy)
-        asking = Asking(self._model, self._style, self._calibrations)
-        outcome = await strategy.answer(asked, candidates, asking)
-        trace = Trace(
-            method,
-            outcome.path,
-            tuple(candidates),
-            outcome.verdict,
-            outcome.p,
-            asking.usage,
-            (time.perf_counter() - started) * 1000,
+        return await _answered(asked, candidates, strategy, asking, started)
+
+    async def preview(
+        self,
+        question: str,
+        place: Place,
+        draft: NoteDraft,
+        *,
+        instead_of: Collection[int] = (),
+        style: Style | None = None,
+    ) -> Answer:
+        """The answer that a draft would lead to; nothing is written.
+
+        Args:
+            question: What would be asked.
+            place: Where.
+            draft: Counts as an active note, its number 0, where its scope and dates let it.
+            instead_of: Numbers of the notes that it would replace.
+            style: How to phrase the answer; None for the assistant's own.
+
+        Raises: as `answer`, and `BadInput` for a draft that cannot be a note.
+        """
+        started = time.perf_counter()
+        asked, strategy = question_text(question), _strategy(DEFAULT_METHOD)
+        candidates = await self._notebook.search_with(
+            place, asked, strategy.candidates, draft, instead_of
         )
-        return Answer(outcome.text, outcome.origin, outcome.notes, trace)
+        return await _answered(asked, candidates, strategy, self._asking(style), started)
 
     async def check(self, claim: str, place: Place, method: str = DEFAULT_METHOD) -> ClaimCheck:
         """Whether the notebook supports or refutes a claim; silent: the unedited model's yes or no.
@@ -71,7 +110,7 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(claim, "claim"), _strategy(method)
         candidates = await self._candidates(asked, place, strategy)
-        asking = Asking(self._model, self._style, self._calibrations)
+        asking = self._asking()
         checked = await strategy.check(asked, candidates, asking)
         trace = Trace(
             method,
@@ -85,10 +124,35 @@ class Eren:
         answer = "yes" if checked.yes else "no"
         return ClaimCheck(checked.verdict, answer, checked.origin, checked.notes, trace)
 
+    def _asking(
+        self, style: Style | None = None, on_text: Callable[[str], None] | None = None
+    ) -> Asking:
+        return Asking(self._model, style or self._style, self._calibrations, on_text)
+
     async def _candidates(self, text: str, place: Place, strategy: Strategy) -> Sequence[Candidate]:
         if not strategy.candidates:
             return []
         return await self._notebook.search(place, text, strategy.candidates)
+
+
+async def _answered(
+    question: str,
+    candidates: Sequence[Candidate],
+    strategy: Strategy,
+    asking: Asking,
+    started: float,
+) -> Answer:
+    outcome = await strategy.answer(question, candidates, asking)
+    trace = Trace(
+        strategy.name,
+        outcome.path,
+        tuple(candidates),
+        outcome.verdict,
+        outcome.p,
+        asking.usage,
+        (time.perf_counter() - started) * 1000,
+    )
+    return Answer(outcome.text, outcome.origin, outcome.notes, trace, question)
 
 
 def _strategy(method: str) -> Strategy:

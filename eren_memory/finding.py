@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from itertools import takewhile
+from uuid import UUID
 
 from eren_memory.conflicts import Compared, Judge, alike
-from eren_memory.domain import Candidate, NoteDraft, NoteStatus, Place, View
+from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, Place, View
 from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, IndexBusy, NoteIndexError
+from eren_memory.index import Vectors
 from eren_memory.ledger import Ledger
 from eren_memory.projection import Projector
 
@@ -49,6 +52,31 @@ class Finder:
         """
         return await self._search(View(place.guild_id, place.channels, self._clock()), text, limit)
 
+    async def search_with(
+        self, place: Place, text: str, limit: int, draft: NoteDraft, instead_of: Collection[int]
+    ) -> list[Candidate]:
+        """What `search` would find if `draft` were a note and those `instead_of` were gone.
+
+        The draft's note has the number 0 and a `lexical` of 0: BM25 weighs words by the notes in
+        the index. It is left out where it would not be visible.
+
+        Raises:
+            BadInput: The draft cannot be a note.
+            IndexBusy: Another process holds the embedded index.
+        """
+        now = self._clock()
+        view, note = View(place.guild_id, place.channels, now), _imagined(draft, place, now)
+        asked, written = await self._embedder.embed([text, note.text])
+        # As many more as are taken out again.
+        found = await self._near(view, text, asked[None], limit + len(instead_of))
+        left = [one for one in found if one.note.number not in instead_of]
+        if note.visible_to(view):
+            dense = float(asked @ written)
+            # By its cosine alone: the others' words would put it behind notes that it is nearer than.
+            ahead = sum(1 for _ in takewhile(lambda one: one.dense > dense, left))
+            left.insert(ahead, Candidate(note, dense, 0.0))
+        return left[:limit]
+
     async def nearest(self, guild_id: str, text: str, limit: int) -> list[Candidate]:
         """The nearest active notes for those who manage them: of every scope, whatever their dates."""
         return await self._search(View(guild_id), text, limit)
@@ -78,7 +106,9 @@ class Finder:
         )
 
     async def _search(self, view: View, text: str, limit: int) -> list[Candidate]:
-        asked = await self._embedder.embed([text])
+        return await self._near(view, text, await self._embedder.embed([text]), limit)
+
+    async def _near(self, view: View, text: str, asked: Vectors, limit: int) -> list[Candidate]:
         index = await self.projector.ready()
         try:
             hits = await index.search(text, asked, view, limit)
@@ -96,3 +126,19 @@ class Finder:
             and note.revision == hit.revision
             and note.visible_to(view)
         ]
+
+
+def _imagined(draft: NoteDraft, place: Place, now: datetime) -> Note:
+    """The note that a draft would become."""
+    draft = draft.checked()
+    return Note(
+        id=UUID(int=0),
+        number=0,
+        guild_id=place.guild_id,
+        status=NoteStatus.ACTIVE,
+        revision=0,
+        author_id="",
+        created_at=now,
+        updated_at=now,
+        **{name: getattr(draft, name) for name in NoteDraft.__dataclass_fields__},
+    )

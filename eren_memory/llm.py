@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast
 
 from eren_memory.domain import Usage
 from eren_memory.errors import (
-    EmptyReply,
-    ErenError,
-    MalformedReply,
-    ModelError,
-    ModelNotFound,
-    ModelRateLimited,
-    ModelRefused,
     ModelUnauthorised,
     ModelUnreachable,
-    PromptTooLong,
 )
+from eren_memory.llm_errors import is_too_long, malformed, translated
+from eren_memory.llm_reply import Said
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -31,7 +24,13 @@ _CONNECT_SECONDS = 10.0
 _TOP_LOGPROBS = 10
 # Reasoning models spend completion tokens on thoughts that nobody sees.
 _ROOM_TO_THINK = 4_000
-_THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
+# What goes together when an endpoint refuses the name; a longer name before one that is part of it.
+_DROPPED_WITH = {
+    "logprobs": {"logprobs", "top_logprobs"},
+    "temperature": {"temperature"},
+    "stream_options": {"stream_options"},
+    "stream": {"stream", "stream_options"},
+}
 
 
 class Message(TypedDict):
@@ -65,9 +64,24 @@ class ChatModel(Protocol):
         ...
 
     async def complete(
-        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        logprobs: bool = False,
+        on_text: Callable[[str], None] | None = None,
     ) -> Completion:
-        """One completion at temperature 0. Raises `ModelError`."""
+        """One completion at temperature 0.
+
+        Args:
+            messages: The prompt.
+            max_tokens: Room for the reply.
+            logprobs: Ask for the first token's alternatives.
+            on_text: Hears the reply as it grows, each time from its beginning and without thoughts.
+
+        Raises:
+            ModelError: There is no usable reply; part of one may have been heard.
+        """
         ...
 
     async def close(self) -> None:
@@ -87,11 +101,21 @@ class Endpoint:
         return f"Endpoint({self.base_url!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one call wants of the endpoint, before what it refuses is dropped."""
+
+    max_tokens: int
+    logprobs: bool
+    stream: bool
+
+
 class OpenAIChat:
     """`ChatModel` over the openai client.
 
-    What an endpoint refuses by name (`temperature`, `logprobs`, `max_tokens`) is dropped or renamed
-    once and remembered. The client's own single retry is the only one.
+    What an endpoint refuses by name (`temperature`, `logprobs`, `max_tokens`, `stream`) is dropped
+    or renamed once and remembered; so is `stream` where it is ignored. The client's own single retry
+    is the only one.
 
     Args:
         name: Model, as the endpoint knows it.
@@ -116,50 +140,77 @@ class OpenAIChat:
         return self._name
 
     async def complete(
-        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        logprobs: bool = False,
+        on_text: Callable[[str], None] | None = None,
     ) -> Completion:
         """See `ChatModel.complete`."""
         client = await self._connected()
         import openai
 
+        asked = _Asked(max_tokens, logprobs, stream=on_text is not None)
         started = time.perf_counter()
         try:
             # The client's timeout is for each read; a reply that drips would never end.
             async with asyncio.timeout(self._timeout):
-                reply = await self._send(client, messages, max_tokens, logprobs)
+                reply = await self._send(client, messages, asked)
+                said = await self._said(reply, on_text)
         except TimeoutError:
             raise ModelUnreachable(
                 "The model did not answer in time. Try again in a moment."
             ) from None
-        except (openai.AuthenticationError, openai.PermissionDeniedError):
-            # Endpoints quote the key back; it must not stand in a traceback.
-            raise ModelUnauthorised(
-                "The model's endpoint refused the key. Check OPENAI_API_KEY."
-            ) from None
         except openai.OpenAIError as error:
-            raise _translated(error, self._name) from error
+            ours = translated(error, self._name)
+            # Endpoints quote the key back; it must not stand in a traceback.
+            raise ours from (None if isinstance(ours, ModelUnauthorised) else error)
         except ValueError as error:  # A body that claims to be JSON and is not.
-            raise _malformed(self._name) from error
-        return _completion(reply, self._name, (time.perf_counter() - started) * 1000)
+            raise malformed(self._name) from error
+        said.check()
+        milliseconds = (time.perf_counter() - started) * 1000
+        return Completion(said.text, said.first_token, said.usage, milliseconds, said.cut)
 
-    async def _send(
-        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int, logprobs: bool
-    ) -> Any:
-        """Send the request, again without what a 400 names as not supported."""
+    async def _send(self, client: AsyncOpenAI, messages: Sequence[Message], asked: _Asked) -> Any:
+        """Send the request, again without what the endpoint refuses or ignores."""
         import openai
 
         turns = cast("list[ChatCompletionMessageParam]", list(messages))
         while True:
-            sent = self._parameters(max_tokens, logprobs)
+            sent = self._parameters(asked)
             try:
-                return await client.chat.completions.create(
+                reply = await client.chat.completions.create(
                     model=self._name, messages=turns, **sent
                 )
             except openai.BadRequestError as error:
                 self._adapt(error)
                 # Another request may have learned it meanwhile.
-                if self._parameters(max_tokens, logprobs) == sent:
+                if self._parameters(asked) == sent:
                     raise
+                continue
+            if not isinstance(reply, openai.AsyncStream) or not _is_whole(reply):
+                return reply
+            # The client would look for events in it and find none.
+            await reply.close()
+            self._dropped |= {"stream", "stream_options"}
+
+    async def _said(self, reply: Any, on_text: Callable[[str], None] | None) -> Said:
+        """Read a reply, whole or streamed."""
+        import openai
+
+        said = Said(self._name)
+        if isinstance(reply, openai.AsyncStream):
+            async with reply:
+                async for chunk in reply:
+                    if said.take_part(chunk) and on_text is not None:
+                        on_text(said.shown)
+            said.end()
+        else:
+            said.take_whole(reply)
+            if said.text and on_text is not None:
+                on_text(said.text)
+        return said
 
     async def close(self) -> None:
         """See `ChatModel.close`."""
@@ -182,115 +233,33 @@ class OpenAIChat:
             )
         return self._client
 
-    def _parameters(self, max_tokens: int, logprobs: bool) -> dict[str, Any]:
+    def _parameters(self, asked: _Asked) -> dict[str, Any]:
         wanted: dict[str, Any] = {"temperature": 0}
-        if logprobs:
+        if asked.logprobs:
             wanted |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        if asked.stream:
+            wanted |= {"stream": True, "stream_options": {"include_usage": True}}
         if self._thinks:
-            wanted["max_completion_tokens"] = max_tokens + _ROOM_TO_THINK
+            wanted["max_completion_tokens"] = asked.max_tokens + _ROOM_TO_THINK
         else:
-            wanted["max_tokens"] = max_tokens
+            wanted["max_tokens"] = asked.max_tokens
         return {name: value for name, value in wanted.items() if name not in self._dropped}
 
     def _adapt(self, error: Any) -> None:
         """Remember which parameter a 400 says is not supported, if it says so."""
         said = error.message.lower()
-        if _is_too_long(error) or not (error.param or "support" in said):
+        if is_too_long(error) or not (error.param or "support" in said):
             return
         named = error.param or said
         if "max_tokens" in named:
             self._thinks = True
-        for name, also in (("logprobs", "top_logprobs"), ("temperature", "temperature")):
+        for name, dropped in _DROPPED_WITH.items():
             if name in named:
-                self._dropped |= {name, also}
+                self._dropped |= dropped
+                # The names of those that follow are parts of this one's.
+                named = named.replace(name, "")
 
 
-def _is_too_long(error: Any) -> bool:
-    said = error.message.lower()
-    return error.code == "context_length_exceeded" or (
-        "context" in said and any(word in said for word in ("exceed", "maximum", "too large"))
-    )
-
-
-def _translated(error: Any, model: str) -> ErenError:
-    """The vendor's error in our words; the original, which may quote headers, stays the cause."""
-    import openai
-
-    if isinstance(error, openai.BadRequestError):
-        return _refused(error)
-    if isinstance(error, openai.APIResponseValidationError):
-        return _malformed(model)
-    # Subclasses first: a timeout is a connection error too.
-    known: tuple[tuple[type[Exception], ErenError], ...] = (
-        (
-            openai.APITimeoutError,
-            ModelUnreachable("The model did not answer in time. Try again in a moment."),
-        ),
-        (
-            openai.APIConnectionError,
-            ModelUnreachable(
-                "The model's endpoint cannot be reached. Check OPENAI_BASE_URL and the network."
-            ),
-        ),
-        (
-            openai.InternalServerError,
-            ModelUnreachable("The model's endpoint failed. Try again in a moment."),
-        ),
-        (
-            openai.RateLimitError,
-            ModelRateLimited("The model's rate limit or quota is used up. Try again later."),
-        ),
-        (
-            openai.NotFoundError,
-            ModelNotFound(
-                f"The endpoint does not serve {model}. Check EREN_MODEL and OPENAI_BASE_URL."
-            ),
-        ),
-    )
-    for kind, ours in known:
-        if isinstance(error, kind):
-            return ours
-    return ModelError(f"The model call failed ({type(error).__name__}).")
-
-
-def _refused(error: Any) -> ModelError:
-    """What a 400 means, when it is not about a parameter."""
-    if _is_too_long(error):
-        return PromptTooLong(
-            "The question and its notes do not fit the model's context. Shorten it."
-        )
-    if error.code == "content_filter" or "content management policy" in error.message.lower():
-        return ModelRefused("The model's provider declined this request.")
-    return ModelError("The model's endpoint refused the request (400).")
-
-
-def _malformed(model: str) -> MalformedReply:
-    return MalformedReply(
-        f"The endpoint's reply for {model} is not a chat completion. Check OPENAI_BASE_URL."
-    )
-
-
-def _completion(reply: Any, model: str, milliseconds: float) -> Completion:
-    """Read the reply without trusting its shape: the client does not validate it."""
-    try:
-        choice = reply.choices[0]
-        message = choice.message
-        refusal, finish = getattr(message, "refusal", None), choice.finish_reason
-        text = _encodable(_THOUGHTS.sub("", message.content or "")).strip()
-        content = (getattr(choice, "logprobs", None) and choice.logprobs.content) or []
-        top = (getattr(content[0], "top_logprobs", None) or ()) if content else ()
-        first = tuple((str(one.token), float(one.logprob)) for one in top)
-        used = reply.usage
-        usage = Usage(1, int(used.prompt_tokens), int(used.completion_tokens)) if used else Usage(1)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise _malformed(model) from error
-    if refusal or finish == "content_filter":
-        raise ModelRefused("The model declined this request.")
-    if not text:
-        raise EmptyReply("The model replied with nothing. Try again, or ask in other words.")
-    return Completion(text, first, usage, milliseconds, cut=finish == "length")
-
-
-def _encodable(text: str) -> str:
-    """Half a character, which JSON allows and nothing else takes, as a replacement character."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _is_whole(stream: Any) -> bool:
+    """Whether an endpoint ignored `stream` and sent a plain completion."""
+    return "json" in stream.response.headers.get("content-type", "")

@@ -11,8 +11,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import ClassVar
 
+from eren_memory.community import Length, Tone
 from eren_memory.llm import Message
 from eren_memory.text import normalised
 
@@ -20,17 +21,41 @@ PROMPT_VERSION = "1"
 """Goes into the key of calibrations: change it with any change to the reading prompts."""
 
 
-class Style(StrEnum):
-    """How answers are phrased. Every prompt that asks for a free answer gets the same instruction."""
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How answers are phrased. Every prompt that asks for a free answer gets the same instruction.
 
-    CHAT = "chat"
-    SHORT = "short"
+    `tokens` is the room for the answer.
+    """
+
+    CHAT: ClassVar[Style]
+    SHORT: ClassVar[Style]
+
+    instruction: str
+    tokens: int
 
 
-_STYLES = {
-    Style.CHAT: "You are a helpful assistant in a community chat. Answer in one or two sentences.",
-    Style.SHORT: "Answer with a few words only, no explanation.",
+_CHAT = "You are a helpful assistant in a community chat."
+_TONES = {
+    Tone.NEUTRAL: "",
+    Tone.FRIENDLY: " Sound warm and friendly.",
+    Tone.FORMAL: " Sound formal and courteous.",
 }
+_LENGTHS = {
+    Length.SHORT: ("Answer in one or two sentences.", 400),
+    Length.MEDIUM: ("Answer in one paragraph.", 700),
+    Length.LONG: ("Answer as fully as the question asks for.", 1_500),
+}
+
+
+def chat_style(tone: Tone, length: Length) -> Style:
+    """The style of a community's answers."""
+    asked, tokens = _LENGTHS[length]
+    return Style(f"{_CHAT}{_TONES[tone]} {asked}", tokens)
+
+
+Style.CHAT = chat_style(Tone.NEUTRAL, Length.SHORT)
+Style.SHORT = Style("Answer with a few words only, no explanation.", 32)
 
 _READING = (
     "You check whether the note answers the question. The note is true, even when it surprises you. "
@@ -110,13 +135,13 @@ _CLAIM_SHOTS = (
 
 def unedited(question: str, style: Style) -> list[Message]:
     """What the model is asked when no note applies: nothing here speaks of notes."""
-    return [_system(_STYLES[style]), _user(f"Please answer this question: {question}")]
+    return [_system(style.instruction), _user(f"Please answer this question: {question}")]
 
 
 def unedited_claim(claim: str) -> list[Message]:
     """The unedited model's yes or no to a claim; the paper's wording."""
     return [
-        _system(_STYLES[Style.SHORT]),
+        _system(Style.SHORT.instruction),
         _user(f"Is it true that {claim}?\n\nOPTIONS:\n- yes\n- no"),
     ]
 
@@ -145,7 +170,7 @@ def claim_reading(note: str, claim: str) -> list[Message]:
 def paper_reading(notes: Sequence[str], question: str, style: Style) -> list[Message]:
     """EREN's question prompt, verbatim (COLING 2024), behind the style that all methods share."""
     return [
-        _system(_STYLES[style]),
+        _system(style.instruction),
         _user(
             "Read this and answer the question. If the question is unanswerable, say "
             f'"unanswerable".\n\n{_paper_context(notes)}\n\n{question}'
@@ -156,7 +181,7 @@ def paper_reading(notes: Sequence[str], question: str, style: Style) -> list[Mes
 def one_step(notes: Sequence[str], question: str, style: Style) -> list[Message]:
     """The paper's one-step baseline: its prompt without the way out."""
     return [
-        _system(_STYLES[style]),
+        _system(style.instruction),
         _user(f"Read this and answer the question.\n\n{_paper_context(notes)}\n\n{question}"),
     ]
 
@@ -165,7 +190,7 @@ def paper_claim(notes: Sequence[str], claim: str, *, way_out: bool) -> list[Mess
     """The paper's claim prompt; `way_out` False gives its one-step form."""
     middle = "- It's impossible to say\n" if way_out else ""
     return [
-        _system(_STYLES[Style.SHORT]),
+        _system(Style.SHORT.instruction),
         _user(
             f'{_paper_context(notes)}\n\nCan we conclude that "{claim}"?\n\n'
             f"OPTIONS:\n- Yes\n{middle}- No"

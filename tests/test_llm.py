@@ -217,10 +217,10 @@ def test_every_error_that_the_client_can_raise_is_translated():
     import openai
     from openai import _exceptions
 
-    from eren_memory.llm import _translated
+    from eren_memory.llm_errors import translated
 
     for name in _exceptions.__all__:
         kind = getattr(openai, name, None) or getattr(_exceptions, name)
         error = kind.__new__(kind)
         error.message, error.code, error.body, error.status_code = "m", None, None, 500
-        assert isinstance(_translated(error, "model"), errors.ModelError), name
+        assert isinstance(translated(error, "model"), errors.ModelError), name

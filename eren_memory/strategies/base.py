@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from eren_memory.community import Turn
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
+from eren_memory.errors import BadInput, ModelError
+from eren_memory.follow_up import standalone
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
 from eren_memory.relevance import Calibration, Calibrations, Task
+from eren_memory.text import question_text
 
-_ANSWER_TOKENS = {Style.CHAT: 400, Style.SHORT: 32}
 _WORD_TOKENS = 8
+_STANDALONE_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +45,85 @@ class Checked:
 
 
 class Asking:
-    """One question's access to the model: counts calls and tokens, knows the unedited prompts."""
+    """One question's access to the model: counts calls and tokens, knows the unedited prompts.
 
-    def __init__(self, model: ChatModel, style: Style, calibrations: Calibrations) -> None:
+    Args:
+        model: Whom to ask.
+        style: How answers are phrased.
+        calibrations: The decision's parameters.
+        on_text: Hears the unedited answer as it grows, each time whole, from the moment at which it
+            is certain to be the answer.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        style: Style,
+        calibrations: Calibrations,
+        on_text: Callable[[str], None] | None = None,
+    ) -> None:
         self._model = model
         self._calibrations = calibrations
+        self._on_text = on_text
+        self._decided = False
+        self._so_far = ""
         self.style = style
         self.usage = Usage()
-
-    @property
-    def answer_tokens(self) -> int:
-        """Room for an answer in this style."""
-        return _ANSWER_TOKENS[self.style]
 
     def calibration(self, task: Task, *, logprobs: bool) -> Calibration:
         """The decision's parameters for this model, with or without log-probabilities."""
         return self._calibrations.get(task, logprobs=logprobs)
 
     async def complete(
-        self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        logprobs: bool = False,
+        on_text: Callable[[str], None] | None = None,
     ) -> Completion:
         """One counted model call; it counts from its start, also when it is cancelled."""
         self.usage += Usage(calls=1)
-        completion = await self._model.complete(messages, max_tokens=max_tokens, logprobs=logprobs)
+        completion = await self._model.complete(
+            messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
+        )
         used = completion.usage
         self.usage += Usage(0, used.prompt_tokens, used.completion_tokens)
         return completion
 
-    async def unedited(self, question: str) -> str:
-        """What the model says by itself. Every strategy falls back to exactly this."""
+    async def standalone(self, conversation: Sequence[Turn], question: str) -> str:
+        """The question in words that need no conversation, or as it is where that fails."""
+        messages = standalone(conversation, question)
+        try:
+            reply = await self.complete(messages, max_tokens=_STANDALONE_TOKENS)
+            return question if reply.cut else question_text(reply.text)
+        except (ModelError, BadInput):
+            # Whatever the model is unable to do, the call that answers will say.
+            return question
+
+    async def unedited(self, question: str, *, early: bool = False) -> str:
+        """What the model says by itself. Every strategy falls back to exactly this.
+
+        Args:
+            question: What to answer.
+            early: Before the decision: nobody hears it until `decided` is called.
+        """
+        if not early:
+            self.decided()
         messages = unedited(question, self.style)
-        return (await self.complete(messages, max_tokens=self.answer_tokens)).text
+        heard = self._hear if self._on_text is not None else None
+        return (await self.complete(messages, max_tokens=self.style.tokens, on_text=heard)).text
+
+    def decided(self) -> None:
+        """No note answers: what the model says by itself is heard from now on."""
+        self._decided = True
+        if self._on_text is not None and self._so_far:
+            self._on_text(self._so_far)
+
+    def _hear(self, text: str) -> None:
+        self._so_far = text
+        if self._on_text is not None and self._decided:
+            self._on_text(text)
 
     async def unedited_claim(self, claim: str) -> bool:
         """Whether the model by itself holds the claim true."""

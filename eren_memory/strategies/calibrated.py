@@ -63,11 +63,12 @@ class CalibratedEren:
             return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
         best = candidates[0]
         async with _beside(
-            lambda: asking.unedited(question), start=_doubtful(best, before)
+            lambda: asking.unedited(question, early=True), start=_doubtful(best, before)
         ) as unedited:
             try:
                 heard = await testify(question, candidates, asking)
             except PromptTooLong:
+                asking.decided()
                 return Outcome(await unedited(), Origin.MODEL, Path.REJECTED)
             except (ModelUnreachable, ModelRateLimited):
                 p = before.retrieval.probability(0.5, best.dense)
@@ -77,6 +78,7 @@ class CalibratedEren:
             after = asking.calibration(Task.QUESTION, logprobs=heard.graded)
             p = after.decision.probability(heard.verdict, heard.source.dense)
             if p < ACCEPT:
+                asking.decided()
                 text = await unedited()
                 return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p)
         return await _from_note(question, heard, p, asking)

@@ -56,7 +56,7 @@ class OneStep:
         if not nearest:
             return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
         messages = one_step(_texts(nearest), question, asking.style)
-        reply = await asking.complete(messages, max_tokens=asking.answer_tokens)
+        reply = await asking.complete(messages, max_tokens=asking.style.tokens)
         return Outcome(reply.text, Origin.NOTEBOOK, Path.NOTES_IN_PROMPT, nearest)
 
     async def check(self, claim: str, candidates: Sequence[Candidate], asking: Asking) -> Checked:
@@ -66,7 +66,7 @@ class OneStep:
             yes = await asking.unedited_claim(claim)
             return Checked(yes, ClaimVerdict.SILENT, Origin.MODEL, Path.GATE_CLOSED)
         messages = paper_claim(_texts(nearest), claim, way_out=False)
-        yes = says_yes((await asking.complete(messages, max_tokens=asking.answer_tokens)).text)
+        yes = says_yes((await asking.complete(messages, max_tokens=asking.style.tokens)).text)
         return Checked(yes, _verdict(yes), Origin.NOTEBOOK, Path.NOTES_IN_PROMPT, nearest)
 
 
@@ -83,7 +83,7 @@ class PaperEren:
         nearest = _nearest(candidates)
         if nearest:
             messages = paper_reading(_texts(nearest), question, asking.style)
-            reply = await asking.complete(messages, max_tokens=asking.answer_tokens)
+            reply = await asking.complete(messages, max_tokens=asking.style.tokens)
             if not says_unanswerable(reply.text):
                 return Outcome(reply.text, Origin.NOTEBOOK, Path.ACCEPTED, nearest)
         path = Path.REJECTED if nearest else Path.GATE_CLOSED
@@ -94,7 +94,7 @@ class PaperEren:
         nearest = _nearest(candidates)
         if nearest:
             messages = paper_claim(_texts(nearest), claim, way_out=True)
-            reply = await asking.complete(messages, max_tokens=asking.answer_tokens)
+            reply = await asking.complete(messages, max_tokens=asking.style.tokens)
             if not says_impossible(reply.text):
                 yes = says_yes(reply.text)
                 return Checked(yes, _verdict(yes), Origin.NOTEBOOK, Path.ACCEPTED, nearest)
