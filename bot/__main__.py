@@ -51,6 +51,7 @@ async def _run(settings: Settings, token: str) -> None:
             stopping.cancel()
             if running in done:
                 running.result()  # Raises what ended it.
+            await bot.drain()
             await bot.close()
             await asyncio.gather(running, return_exceptions=True)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Protocol
 
-
 import discord
 from uuid_utils.compat import uuid7
 
@@ -20,7 +19,7 @@ from bot import render
 from bot.desk import now
 from bot.failures import Refused
 from bot.limits import Limits
-from bot.splitting import split
+from bot.splitting import Page, paged
 from bot.texts import Texts
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
@@ -60,6 +59,10 @@ class Request:
     private: bool = False
     claim: bool = False
     parent: Asked | None = None
+    about: str | None = None
+    """Link to the message that it is about, where that is not plain to see."""
+    unasked: bool = False
+    """Nobody asked the bot: no progress is shown, and the answer can be dismissed."""
     quiet: bool = False
     """Say nothing where no note applies."""
 
@@ -71,8 +74,8 @@ class Spot(Protocol):
         """Show progress, in the place of what was shown before."""
         ...
 
-    async def finish(self, parts: Sequence[str], *, dismissible: bool) -> tuple[str, ...]:
-        """Show the answer; returns the ids of its messages."""
+    async def finish(self, page: Page, t: Texts, *, dismissible: bool) -> tuple[str, ...]:
+        """Show the answer; returns the ids of its messages, none where it is not wanted any more."""
         ...
 
 
@@ -85,7 +88,7 @@ class Asker:
     def __init__(self, app: App) -> None:
         self._app = app
         settings = app.settings
-        self._limits = Limits(settings.questions_per_member, settings.questions_per_guild)
+        self.limits = Limits(settings.questions_per_member, settings.questions_per_guild)
         self._turn = asyncio.Semaphore(settings.questions_at_once)
         # Each question's work, by the task that shows what comes of it.
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
@@ -102,7 +105,7 @@ class Asker:
         """
         if self._closing:
             raise Refused(request.t("ask.restarting"))
-        wait = self._limits.wait(request.place.guild_id, request.asker_id)
+        wait = self.limits.wait(request.place.guild_id, request.asker_id)
         if wait:
             raise Refused(request.t("ask.too_many", seconds=ceil(wait)))
         caller = asyncio.current_task()
@@ -140,7 +143,7 @@ class Asker:
             await self._missed(request)
             raise
         asked, notes = self._record(request, made)
-        if request.quiet and not notes:
+        if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
                 await self._gap(asked)
             return None
@@ -161,7 +164,7 @@ class Asker:
             request.place,
             conversation=await self._conversation(request.parent),
             style=self._app.style_of(settings),
-            on_text=None if request.quiet else said.heard,
+            on_text=None if request.unasked else said.heard,
         )
 
     async def _conversation(self, parent: Asked | None) -> list[Turn]:
@@ -198,8 +201,11 @@ class Asker:
         self, request: Request, spot: Spot, asked: Asked, notes: Sequence[Note]
     ) -> tuple[str, ...]:
         body = render.answer_body(asked.text)
+        if request.about:
+            body = f"-# {request.t('ask.about', url=request.about)}\n{body}"
         line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
-        return await spot.finish(split(f"{body}\n{line}"), dismissible=request.quiet)
+        page = paged(body, line, request.t("ask.in_file"))
+        return await spot.finish(page, request.t, dismissible=request.unasked)
 
     async def _missed(self, request: Request) -> None:
         """Remember a question that could not be answered at all."""
@@ -235,7 +241,7 @@ class _Progress:
     def __init__(self, spot: Spot, request: Request) -> None:
         self._spot = spot
         self._t = request.t
-        self._quiet = request.quiet
+        self._hidden = request.unasked
         self._text = ""
         self._over = asyncio.Event()
 
@@ -246,7 +252,7 @@ class _Progress:
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
         """Show progress for as long as the block runs."""
-        if self._quiet:
+        if self._hidden:
             yield
             return
         task = asyncio.create_task(self._go_on())
@@ -314,5 +320,3 @@ def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
             for one in trace.candidates[:_EXPLAINED]
         ],
     }
-
-

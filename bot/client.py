@@ -1,18 +1,41 @@
-"""The bot: intents, commands, and telling Discord of them only when they changed."""
+"""The bot: intents, commands, what stays alive over a restart, and an orderly end."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from datetime import timedelta
+from typing import Any
 
 import discord
-from discord.ext import commands
+from discord.ext import commands, tasks
 
 from bot import failures
+from bot.answers import AnswerView
+from bot.asking import Asker
 from bot.cogs.ask import Ask
+from bot.cogs.correct import Correct
+from bot.cogs.listen import Listen
 from bot.cogs.notes import Notes
+from bot.cogs.review import NextButton, ReviewCog
+from bot.cogs.setup import Setup, SetupView
+from bot.controls import given_back
+from bot.correcting import StepButton
+from bot.desk import Desk, now
+from bot.lists import PageButton
+from bot.note_buttons import NoteButton, UndoButton
+from bot.review_buttons import QueueButton, SuggestionButton
+from bot.staff import Staff
+from bot.texts import CommandTexts, mine
 from eren_memory.app import App
+from eren_memory.errors import ErenError
+
+_BUTTONS = (
+    NextButton, NoteButton, PageButton, QueueButton, StepButton, SuggestionButton, UndoButton,
+)  # fmt: skip
+# Of a stop, Discord's side may take a little too: ten seconds in all.
+_DRAIN_SECONDS = 7.0
 
 _log = logging.getLogger(__name__)
 
@@ -24,29 +47,97 @@ class ErenBot(commands.Bot):
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(
+                guilds=True,
+                guild_messages=True,
+                dm_messages=True,
+                message_content=app.settings.message_content,
+            ),
             # Nothing that a model or a note says may ping anyone.
             allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
         )
-        self._app = app
+        staff = Staff(self, app)
+        self.desk = Desk(app, Asker(app), staff)
+        self.desk.asker.on_gap = staff.show
         self.tree.error(failures.on_error)
 
     async def setup_hook(self) -> None:
-        """Add the commands, and sync them if they changed."""
-        await self.add_cog(Ask(self._app))
-        await self.add_cog(Notes(self._app))
+        """Add the commands, revive the buttons, and sync the commands if they changed."""
+        await self.tree.set_translator(CommandTexts())
+        for cog in (
+            Ask(self),
+            Correct(self),
+            Notes(self),
+            ReviewCog(self),
+            Setup(self),
+            Listen(self),
+        ):
+            await self.add_cog(cog)
+        self.add_view(AnswerView())
+        self.add_view(SetupView())
+        self.add_dynamic_items(*_BUTTONS)
+        self.housekeeping.start()
         await self._sync_if_changed()
 
     async def on_ready(self) -> None:
-        """Say where it is."""
+        """Say where it is. Servers that are only unavailable for a while are among them."""
         _log.warning("Ready as %s in %d servers.", self.user, len(self.guilds))
+        await self.desk.app.communities.present([str(guild.id) for guild in self.guilds])
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Back again: what was kept stays."""
+        await self.desk.app.communities.present([str(guild.id)])
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Removed from a server: its notes are kept for a while. An outage does not come here."""
+        await self.desk.app.communities.left(str(guild.id), now())
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Nothing by prefix: `cogs.listen` has its own ear."""
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """A form that was open while the bot restarted: give back what was typed."""
+        data: Any = interaction.data or {}
+        custom_id = data.get("custom_id")
+        known = self._connection._view_store._modals  # noqa: SLF001 - Nothing public tells.
+        if interaction.type is not discord.InteractionType.modal_submit or custom_id in known:
+            return
+        if not interaction.response.is_done():
+            typed = given_back("\n".join(_typed(data)))
+            text = f"{mine(interaction)('failed.restarted')}\n{typed}"
+            await interaction.response.send_message(text, ephemeral=True)
+
+    async def drain(self) -> None:
+        """Take no more questions, and finish or hand back those that are being answered."""
+        self.housekeeping.cancel()
+        await self.desk.asker.drain(_DRAIN_SECONDS)
+
+    @tasks.loop(hours=24)
+    async def housekeeping(self) -> None:
+        """Forget answers, and the queue, after their time."""
+        app, kept = self.desk.app, timedelta(days=self.desk.app.settings.answers_kept_days)
+        try:
+            answers = await app.records.forget_before(now() - kept)
+            await app.reviews.forget_before(now() - kept)
+        except ErenError as error:
+            _log.warning("Old answers could not be forgotten: %s", error)
+        else:
+            _log.info("Forgot %d answers.", answers)
 
     async def _sync_if_changed(self) -> None:
         """Discord limits syncing, and a refused sync must not end the bot."""
-        commands_now = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        translator = self.tree.translator
+        commands_now = [
+            await command.get_translated_payload(self.tree, translator)
+            if translator
+            else command.to_dict(self.tree)
+            for command in self.tree.get_commands()
+        ]
         told = json.dumps([self.application_id, commands_now], sort_keys=True, default=str)
         digest = hashlib.sha256(told.encode()).hexdigest()
-        mark = self._app.settings.home / "commands.sha256"
+        mark = self.desk.app.settings.home / "commands.sha256"
         if mark.is_file() and mark.read_text() == digest:
             return
         try:
@@ -54,3 +145,14 @@ class ErenBot(commands.Bot):
             mark.write_text(digest)
         except (discord.HTTPException, OSError) as error:
             _log.warning("Discord did not take the commands (%s); the old ones stay.", error)
+
+
+def _typed(data: Any) -> list[str]:
+    """Every longer text in a submitted form, whatever its shape."""
+    if isinstance(data, dict):
+        value = data.get("value")
+        own = [value] if isinstance(value, str) and len(value) > 2 else []
+        return own + [text for one in data.values() for text in _typed(one)]
+    if isinstance(data, list):
+        return [text for one in data for text in _typed(one)]
+    return []

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from bot.asking import Asker
     from bot.client import ErenBot
+    from bot.staff import Staff
+    from eren_memory.engine import Eren
+    from eren_memory.prompts import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Desk:
 
     app: App
     asker: Asker
+    staff: Staff
 
     async def settings(self, guild_id: str) -> GuildSettings:
         """What the guild's administrators chose."""
@@ -37,6 +41,11 @@ class Desk:
         settings = await self.settings(guild_of(interaction))
         access.require(right, settings, interaction)
         return settings
+
+    async def assistant(self, guild_id: str) -> tuple[Eren, Style]:
+        """The assistant as a guild wants it: on which model, in which style."""
+        settings = await self.settings(guild_id)
+        return self.app.eren_for(settings.model), self.app.style_of(settings)
 
 
 def desk(interaction: discord.Interaction[Any]) -> Desk:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 
 from bot.texts import mine
-from eren_memory.errors import ErenError
+from eren_memory.errors import BadInput, ErenError
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
-_Callback = Callable[[_T, "discord.Interaction[Any]"], Awaitable[None]]
+PUBLIC = "public"
+"""Set in an interaction's `extras` where everybody sees that it was deferred."""
 
 
 class NotAllowed(app_commands.CheckFailure):
     """The person may not do this; the text says who may."""
 
 
-class Refused(Exception):  # noqa: N818 - Read as a sentence, as the errors of eren_memory are.
+class Refused(Exception):
     """What was asked cannot be done; the text, already in the person's language, says why."""
 
 
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
     text = _said(interaction, error)
+    ours = isinstance(_cause(error), NotAllowed | Refused | BadInput)
     try:
-        if interaction.response.is_done():
+        if ours and interaction.extras.get(PUBLIC):
+            # What was wrong with it is between the person and the bot.
+            await interaction.delete_original_response()
+            await interaction.followup.send(text, ephemeral=True)
+        elif interaction.response.is_done():
             # In place of "thinking…", and as private as that was.
             await interaction.edit_original_response(content=text, view=None)
         else:
@@ -39,21 +41,12 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
         _log.warning("Could not report a failure: %s", failed)
 
 
-def reported(callback: _Callback[_T]) -> _Callback[_T]:
-    """A button's callback under the policy; discord.py only logs what its buttons raise."""
-
-    @functools.wraps(callback)
-    async def run(self: _T, interaction: discord.Interaction[Any]) -> None:
-        try:
-            await callback(self, interaction)
-        except Exception as error:  # noqa: BLE001 - This is where all of them end.
-            await on_error(interaction, error)
-
-    return run
+def _cause(error: Exception) -> Exception:
+    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
 def _said(interaction: discord.Interaction, error: Exception) -> str:
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    cause = _cause(error)
     if isinstance(cause, ErenError | NotAllowed | Refused):
         return str(cause)
     if isinstance(cause, app_commands.NoPrivateMessage):

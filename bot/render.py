@@ -19,7 +19,9 @@ from eren_memory.community import Asked, Spent
 from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.text import first_line, shown
 
-_MASKED_LINK = re.compile(r"\[([^\]\n]{1,400})\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)\n]*)?\)")
+_MASKED_LINK = re.compile(
+    r"\[([^\]\n]{1,400})\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)\n]*)?\)"
+)
 _TITLE = 80
 _QUOTE = 300
 
@@ -79,7 +81,9 @@ def note_page(t: Texts, note: Note, answers: Sequence[Asked] = ()) -> str:
         note.source_url and t("note.source", url=f"<{shown(note.source_url)}>"),
         note.reason and t("note.reason", reason=title_of(note.reason)),
     ]
-    head = f"**#{note.number}** · {t(f'status.{note.status}')} · {t('note.revision', n=note.revision)}"
+    head = (
+        f"**#{note.number}** · {t(f'status.{note.status}')} · {t('note.revision', n=note.revision)}"
+    )
     told = "\n".join(f"-# {fact}" for fact in facts if fact)
     links = ""
     if answers:
@@ -111,7 +115,7 @@ def changes(t: Texts, changed: Mapping[str, tuple[Any, Any]]) -> list[str]:
     return [
         f"{t(f'field.{name}')}: {_value(t, old)} → {_value(t, new)}"
         for name, (old, new) in changed.items()
-        if name not in {"superseded_by"}
+        if name != "superseded_by"
     ]
 
 
@@ -183,9 +187,7 @@ def where(t: Texts, scope: Sequence[str]) -> str:
     """The channels of a scope."""
     if not scope:
         return t("scope.guild")
-    return ", ".join(
-        f"<#{one}>" if one.isdigit() else escape_markdown(shown(one)) for one in scope
-    )
+    return ", ".join(f"<#{one}>" if one.isdigit() else escape_markdown(shown(one)) for one in scope)
 
 
 def link(asked: Asked) -> str:
@@ -201,6 +203,12 @@ def message_link(guild_id: str, channel_id: str, message_id: str) -> str:
 def cut(text: str) -> str:
     """Text that fits into one message."""
     return text if len(text) <= MESSAGE_LIMIT else closed(f"{text[: MESSAGE_LIMIT - 6]}…")
+
+
+def cut_to(body: str, line: str) -> str:
+    """As much of an answer as fits into one message with the line under it."""
+    room = MESSAGE_LIMIT - len(line) - 1
+    return body if len(body) <= room else closed(f"{body[: room - 6]}…")
 
 
 _PATHS = {

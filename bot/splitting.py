@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2_000
 """Characters that Discord takes in one message."""
@@ -27,6 +28,29 @@ def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
         parts.append(part if language is None else f"{part}\n```")
         opening = "" if language is None else f"```{language}\n"
     return [*parts, opening + rest]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages in their order; what is too long for them comes whole as a `file` with the last."""
+
+    parts: tuple[str, ...]
+    file: str | None = None
+
+
+def paged(body: str, line: str, overflow: str) -> Page:
+    """An answer with its origin line, which always stands under the last message.
+
+    Args:
+        body: The answer.
+        line: Where it comes from.
+        overflow: Says that the rest is in the file.
+    """
+    parts = split(f"{body}\n{line}")
+    if len(parts) <= MOST_MESSAGES:
+        return Page(tuple(parts))
+    foot = f"\n-# {overflow}\n{line}"
+    return Page((split(body, MESSAGE_LIMIT - len(foot))[0] + foot,), body)
 
 
 def closed(text: str) -> str:

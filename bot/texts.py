@@ -54,9 +54,7 @@ def languages() -> frozenset[str]:
     """The languages that there are files for."""
     folder = files("bot") / "locales"
     return frozenset(
-        file.name.removesuffix(".toml")
-        for file in folder.iterdir()
-        if file.name.endswith(".toml")
+        file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")
     )
 
 

@@ -23,7 +23,7 @@ from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
-from eren_memory.relevance import Calibrations
+from eren_memory.relevance import Calibrations, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class App:
     def eren_for(self, model: str | None) -> Eren:
         """The assistant on one of `models`; on the main one for None or a name that is not there."""
         return self.by_model.get(model or "", self.eren)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the decision was fitted to the model and the embedder that are in use."""
+        return self.calibrations.get(Task.QUESTION, logprobs=True).fitted is not None
 
     @staticmethod
     def style_of(chosen: GuildSettings) -> Style:

@@ -79,7 +79,7 @@ class Projector:
                 index, new = await self._open_index(self._embedder, self._ledger_id)
                 try:
                     if new or await index.count() < await self._known_to_index():
-                        await self._ledger.enqueue_all()
+                        await self._ledger.outbox.enqueue_all()
                     index.stamp()
                 except BaseException:
                     await index.close()
@@ -149,7 +149,7 @@ class Projector:
         seen: set[UUID] = set()
         async for held in index.scan(_BATCH):
             async with self._projecting:
-                waiting = await self._ledger.waiting(held.keys())
+                waiting = await self._ledger.outbox.waiting(held.keys())
                 notes = await self._ledger.by_ids(held.keys() - waiting)
                 wrong = [
                     one
@@ -158,7 +158,7 @@ class Projector:
                 ]
                 await index.remove(wrong)
                 known = [one for one in wrong if one in notes]
-                await self._ledger.enqueue(known)
+                await self._ledger.outbox.enqueue(known)
             seen |= held.keys()
             stale, orphaned = stale + len(known), orphaned + len(wrong) - len(known)
             checked += len(held)
@@ -167,7 +167,7 @@ class Projector:
         last: UUID | None = None
         while page := await self._ledger.active_after(last, _BATCH):
             absent = [note.id for note in page if note.id not in seen]
-            await self._ledger.enqueue(absent)
+            await self._ledger.outbox.enqueue(absent)
             missing, last = missing + len(absent), page[-1].id
         await self.project(progress)
         return Reconciled(checked + missing, missing, stale, orphaned)
@@ -181,7 +181,7 @@ class Projector:
 
     async def _known_to_index(self) -> int:
         """Active notes that an intact index must hold: those that do not wait in the outbox."""
-        return await self._ledger.active_count() - await self._ledger.pending_count()
+        return await self._ledger.active_count() - await self._ledger.outbox.count()
 
     async def _take_up(self) -> None:
         """Project what other processes wrote, for as long as the index is open."""
@@ -208,7 +208,7 @@ class Projector:
         self, of: Collection[UUID] | None = None, progress: Progress | None = None
     ) -> int:
         index = await self.open()
-        total = await self._ledger.pending_count() if progress else 0
+        total = await self._ledger.outbox.count() if progress else 0
         done = 0
         while True:
             # Let go of after every batch: whoever corrects something now comes in between.
@@ -224,7 +224,7 @@ class Projector:
                 await self._settle()
 
     async def _waiting(self, of: Collection[UUID] | None, newest: int = 0) -> Pending:
-        return await self._ledger.pending(
+        return await self._ledger.outbox.pending(
             newest or _BATCH,
             of=of,
             without=self._unembeddable,
@@ -241,7 +241,7 @@ class Projector:
         async with self._projecting:
             if self._unsettled and self._index is not None:
                 await self._index.checkpoint()
-                await self._ledger.projected(self._unsettled)
+                await self._ledger.outbox.projected(self._unsettled)
                 self._unsettled = []
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:

@@ -176,7 +176,7 @@ async def test_importing_beside_a_running_bot_leaves_the_indexing_to_it(
             "added": 2, "changed": 0, "known": 0, "erased": 0, "waiting": 2,
         }  # fmt: skip
         await bot.notebook.projector.project()
-        assert await bot.notebook.ledger.pending_count() == 0
+        assert await bot.notebook.ledger.outbox.count() == 0
 
 
 async def test_the_console_asks_adds_checks_and_explains(eren: CommandLine, endpoint: Endpoint):

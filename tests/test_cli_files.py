@@ -202,7 +202,7 @@ async def test_reconciling_reports_and_repairs_what_is_missing(
         await index.remove([ferry.id])
         await index.checkpoint()
         # A note that waits makes up for the one that is gone: counting does not tell.
-        await app.notebook.ledger.enqueue([bridge.id])
+        await app.notebook.ledger.outbox.enqueue([bridge.id])
     said = (await eren("reconcile", "--json")).data
     assert said == {"checked": 2, "missing": 1, "stale": 0, "orphaned": 0}
     found = (await eren("note", "search", "ferry", "--json")).data

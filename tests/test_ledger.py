@@ -67,7 +67,7 @@ async def test_an_act_that_fails_leaves_nothing_behind(database: str):
         with pytest.raises(RuntimeError):
             await fail()
         assert await ledger.is_empty()
-        assert (await ledger.pending(10)).rows == ()
+        assert (await ledger.outbox.pending(10)).rows == ()
 
 
 @on_both
@@ -101,12 +101,12 @@ async def test_times_come_back_as_utc(database: str):
 async def test_the_outbox_holds_each_change_until_it_is_projected(database: str):
     async with open_ledger(database) as ledger:
         await add(ledger, "a", "b")
-        pending = await ledger.pending(10)
+        pending = await ledger.outbox.pending(10)
         assert {note.text for note in pending.notes} == {"a", "b"}
         await add(ledger, "c")
-        await ledger.projected(pending.rows)
-        assert [note.text for note in (await ledger.pending(10)).notes] == ["c"]
-        assert await ledger.pending_count() == 1
+        await ledger.outbox.projected(pending.rows)
+        assert [note.text for note in (await ledger.outbox.pending(10)).notes] == ["c"]
+        assert await ledger.outbox.count() == 1
 
 
 @on_both

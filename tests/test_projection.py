@@ -35,12 +35,12 @@ async def test_a_note_is_found_by_the_next_search_and_a_retired_one_by_none(app:
 async def test_a_note_added_before_the_index_was_opened_is_found(settings: Settings):
     async with open_app(settings) as first:
         await first.notebook.add("g", FERRY, By("ann"))
-        assert await first.notebook.ledger.pending_count() == 1
+        assert await first.notebook.ledger.outbox.count() == 1
     assert not (settings.home / "index").exists()
     async with open_app(settings) as second:
         assert await numbers(second) == [1]
         await second.notebook.projector.project()
-        assert await second.notebook.ledger.pending_count() == 0
+        assert await second.notebook.ledger.outbox.count() == 0
 
 
 async def test_the_same_statement_is_refused_with_the_number_that_makes_it(app: App):
@@ -150,7 +150,7 @@ async def test_a_note_that_cannot_be_embedded_stops_nobody_and_is_not_lost(
         assert await numbers(app) == [1]
         assert [note.text for note in await app.notebook.ledger.notes("theirs")] == ["poison"]
         await app.notebook.projector.project()
-        assert await app.notebook.ledger.pending_count() == 1
+        assert await app.notebook.ledger.outbox.count() == 1
     endpoint.unembeddable = None
     async with open_app(settings) as again:
         assert await numbers(again, "poison", "theirs") == [1]
@@ -180,11 +180,11 @@ async def test_projectors_of_two_processes_lose_no_note(settings: Settings):
     async with open_app(settings) as one, open_app(settings) as two:
         first, second = one.notebook.ledger, two.notebook.ledger
         await one.notebook.add("g", FERRY, By("ann"))
-        seen = await first.pending(10), await second.pending(10)
-        await second.projected(seen[1].rows)
+        seen = await first.outbox.pending(10), await second.outbox.pending(10)
+        await second.outbox.projected(seen[1].rows)
         await two.notebook.add("g", NoteDraft("Another."), By("ann"))
-        await first.projected(seen[0].rows)
-        assert [note.text for note in (await first.pending(10)).notes] == ["Another."]
+        await first.outbox.projected(seen[0].rows)
+        assert [note.text for note in (await first.outbox.pending(10)).notes] == ["Another."]
 
 
 async def test_searches_and_writes_at_once_agree_in_the_end(app: App):
@@ -195,7 +195,7 @@ async def test_searches_and_writes_at_once_agree_in_the_end(app: App):
     ]
     await asyncio.gather(*writes, *(numbers(app) for _ in range(10)))
     await app.notebook.projector.project()
-    assert await app.notebook.ledger.pending_count() == 0
+    assert await app.notebook.ledger.outbox.count() == 0
     index = await app.notebook.projector.open()
     assert await index.count() == 20
 
@@ -226,7 +226,7 @@ async def test_no_question_waits_for_a_great_import_of_another_process(
         await other.notebook.add_many("g", drafts, By("ann"))
         assert (await numbers(holder))[0] == 1
         await holder.notebook.projector._settle()
-        assert await holder.notebook.ledger.pending_count() == 16
+        assert await holder.notebook.ledger.outbox.count() == 16
         # And a correction made here meanwhile is found at once.
         await holder.notebook.edit("g", 1, By("ann"), text="The Fenlake Ferry leaves at two.")
         [found] = await holder.notebook.search(Place("g"), "When does the Fenlake Ferry leave?", 1)
@@ -300,10 +300,10 @@ async def test_a_note_waits_in_the_outbox_until_the_index_is_safe_from_a_power_c
     assert await numbers(app) == [1]
     with pytest.raises(NoteIndexError):
         await app.notebook.projector.project()
-    assert await app.notebook.ledger.pending_count() == 1
+    assert await app.notebook.ledger.outbox.count() == 1
     monkeypatch.setattr(index, "checkpoint", checkpoint)
     await app.notebook.projector.project()
-    assert await app.notebook.ledger.pending_count() == 0
+    assert await app.notebook.ledger.outbox.count() == 0
 
 
 async def test_a_note_that_was_written_is_not_embedded_again_while_the_disk_is_awaited(

@@ -95,14 +95,14 @@ async def test_a_write_that_was_saved_is_not_reported_as_failed(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
     await app.notebook.projector.ready()
-    pending = app.notebook.ledger.pending
+    pending = app.notebook.ledger.outbox.pending
 
     async def locked(*_, **__):
         raise LedgerError("locked")
 
-    monkeypatch.setattr(app.notebook.ledger, "pending", locked)
+    monkeypatch.setattr(app.notebook.ledger.outbox, "pending", locked)
     assert (await add(app)).number == 1
-    monkeypatch.setattr(app.notebook.ledger, "pending", pending)
+    monkeypatch.setattr(app.notebook.ledger.outbox, "pending", pending)
 
 
 async def test_whatever_fails_notes_of_other_processes_are_taken_up_afterwards(

@@ -42,7 +42,7 @@ def contents(note: Note) -> dict[str, Any]:
 async def everything(ledger: Ledger, *guilds: str) -> list[Any]:
     """Notes with their history, and what waits for the index."""
     notes = [note for guild in guilds for note in await ledger.notes(guild)]
-    return [*(await ledger.history(*notes)).items(), await ledger.pending_count()]
+    return [*(await ledger.history(*notes)).items(), await ledger.outbox.count()]
 
 
 @both_formats

@@ -1,46 +1,106 @@
-"""What members use: asking."""
+"""What members use: asking, and checking claims."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import render
-from eren_memory.app import App
-from eren_memory.domain import Place
+from bot.access import Right
+from bot.asking import Request
+from bot.desk import place_of
+from bot.failures import PUBLIC, Refused
+from bot.spots import InteractionSpot
+from bot.texts import everyones, mine
 from eren_memory.text import QUESTION_LIMIT
+
+if TYPE_CHECKING:
+    from bot.client import ErenBot
 
 
 class Ask(commands.Cog):
-    """`/ask`."""
+    """`/ask`, `/check`, and their forms in the menu of a message."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, bot: ErenBot) -> None:
+        self._tree, self._desk = bot.tree, bot.desk
+        self._menus = [
+            app_commands.ContextMenu(name="Ask about this", callback=self.ask_about),
+            app_commands.ContextMenu(name="Check this claim", callback=self.check_this),
+        ]
+        for menu in self._menus:
+            app_commands.guild_only(menu)
+
+    async def cog_load(self) -> None:
+        """Add the menus, which a cog does not by itself."""
+        for menu in self._menus:
+            self._tree.add_command(menu)
 
     @app_commands.command()
     @app_commands.guild_only()
     @app_commands.describe(question="What you want to know", private="Only you see the answer")
     async def ask(
         self,
-        interaction: discord.Interaction,
+        interaction: discord.Interaction[Any],
         question: app_commands.Range[str, 1, QUESTION_LIMIT],
         private: bool = False,  # noqa: FBT002 - An option of the command.
     ) -> None:
         """Ask a question; moderators' notes are taken into account."""
+        await self._answer(interaction, question, private=private)
+
+    @app_commands.command()
+    @app_commands.guild_only()
+    @app_commands.describe(claim="A sentence that is true or false", private="Only you see it")
+    async def check(
+        self,
+        interaction: discord.Interaction[Any],
+        claim: app_commands.Range[str, 1, QUESTION_LIMIT],
+        private: bool = False,  # noqa: FBT002 - An option of the command.
+    ) -> None:
+        """Check whether a claim is true, by the notes first."""
+        await self._answer(interaction, claim, private=private, claim=True)
+
+    async def ask_about(
+        self, interaction: discord.Interaction[Any], message: discord.Message
+    ) -> None:
+        """Take a message for a question."""
+        await self._answer(interaction, _words(interaction, message), about=message.jump_url)
+
+    async def check_this(
+        self, interaction: discord.Interaction[Any], message: discord.Message
+    ) -> None:
+        """Take a message for a claim."""
+        text = _words(interaction, message)
+        await self._answer(interaction, text, about=message.jump_url, claim=True)
+
+    async def _answer(
+        self,
+        interaction: discord.Interaction[Any],
+        text: str,
+        *,
+        private: bool = False,
+        claim: bool = False,
+        about: str | None = None,
+    ) -> None:
+        interaction.extras[PUBLIC] = not private
         await interaction.response.defer(ephemeral=private, thinking=True)
-        place = Place(str(interaction.guild_id), _channels(interaction))
-        answer = await self._app.eren.answer(question, place)
-        first, *more = render.answer_messages(answer)
-        await interaction.edit_original_response(content=first)
-        for message in more:
-            await interaction.followup.send(message, ephemeral=private)
+        await self._desk.require(Right.ASK, interaction)
+        request = Request(
+            place=place_of(interaction),
+            channel_id=str(interaction.channel_id),
+            asker_id=str(interaction.user.id),
+            text=text,
+            t=mine(interaction) if private else everyones(interaction.guild),
+            private=private,
+            claim=claim,
+            about=about,
+        )
+        await self._desk.asker.ask(request, InteractionSpot(interaction, private=private))
 
 
-def _channels(interaction: discord.Interaction) -> tuple[str, ...]:
-    """Those whose notes may answer: the channel, and for a thread the one that it hangs from."""
-    channel = interaction.channel
-    ids = [interaction.channel_id]
-    if isinstance(channel, discord.Thread):
-        ids.append(channel.parent_id)
-    return tuple(str(one) for one in ids if one is not None)
+def _words(interaction: discord.Interaction[Any], message: discord.Message) -> str:
+    text = message.clean_content.strip()
+    if not text:
+        raise Refused(mine(interaction)("ask.no_text"))
+    return text

@@ -69,7 +69,7 @@ def import_command(file: Path, guild: str, *, dry_run: bool, as_json: bool) -> N
                         await projector.project(progress)
                 except IndexBusy:
                     pass  # The process that holds the index takes them up by itself.
-            return done, await app.notebook.ledger.pending_count()
+            return done, await app.notebook.ledger.outbox.count()
 
     done, waiting = run(work)
     data: dict[str, Any] = {

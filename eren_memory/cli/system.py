@@ -37,7 +37,7 @@ def status(guild: str, *, as_json: bool) -> None:
                 "index": settings.qdrant_url or "embedded",
                 "guild": guild,
                 "notes": {str(one): count for one, count in counts.items()},
-                "waiting_for_index": await app.notebook.ledger.pending_count(),
+                "waiting_for_index": await app.notebook.ledger.outbox.count(),
             }
 
     data = run(work)

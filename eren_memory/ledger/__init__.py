@@ -2,7 +2,8 @@
 
 from eren_memory.ledger.archive import Manifest, back_up, restore
 from eren_memory.ledger.communities import Communities
-from eren_memory.ledger.ledger import Ledger, Pending, open_ledger
+from eren_memory.ledger.ledger import Ledger, open_ledger
+from eren_memory.ledger.outbox import Pending
 from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.unit import Event, Unit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,20 +17,19 @@ from uuid_utils.compat import uuid7
 from eren_memory.domain import By, HistoryEntry, Note, NoteStatus, difference
 from eren_memory.errors import LedgerError
 from eren_memory.ledger import database, rows
-from eren_memory.ledger.schema import guilds, identity, notes, outbox, revisions
+from eren_memory.ledger.outbox import Outbox
+from eren_memory.ledger.schema import (
+    audit_events,
+    guilds,
+    identity,
+    notes,
+    revisions,
+)
 from eren_memory.ledger.unit import Unit
 
 _FAREWELL_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Notes that the index may not know yet, current as of the read, and the rows that say so."""
-
-    notes: tuple[Note, ...]
-    rows: tuple[int, ...]
 
 
 @asynccontextmanager
@@ -62,6 +61,7 @@ class Ledger:
         self._engine = engine
         self._writer = database.writing(engine)
         self._url = url
+        self.outbox = Outbox(self)
         # SQLite has one writer, and its waiting is not fair: twenty at once starve one of them.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
@@ -112,16 +112,45 @@ class Ledger:
             found = await connection.execute(query.order_by(notes.c.number).limit(limit))
             return [rows.to_note(row) for row in found]
 
-    async def newest(self, guild_id: str, limit: int) -> list[Note]:
-        """Active notes of a guild, the newest first."""
-        query = (
-            sa.select(notes)
-            .where(notes.c.guild_id == guild_id, notes.c.status == NoteStatus.ACTIVE)
-            .order_by(notes.c.number.desc())
-            .limit(limit)
-        )
+    async def newest(
+        self,
+        guild_id: str,
+        limit: int,
+        *,
+        status: NoteStatus | None = NoteStatus.ACTIVE,
+        offset: int = 0,
+    ) -> list[Note]:
+        """Notes of a guild with a status (None: any), the newest first."""
+        query = sa.select(notes).where(notes.c.guild_id == guild_id)
+        if status is not None:
+            query = query.where(notes.c.status == status)
+        query = query.order_by(notes.c.number.desc()).limit(limit).offset(offset)
         async with self.reading() as connection:
             return [rows.to_note(row) for row in await connection.execute(query)]
+
+    async def numbered(self, guild_id: str, digits: str, limit: int) -> list[Note]:
+        """Notes of a guild whose numbers begin with these digits, the lowest first."""
+        number = sa.cast(notes.c.number, sa.String)
+        query = sa.select(notes).where(
+            notes.c.guild_id == guild_id, number.startswith(digits, autoescape=True)
+        )
+        async with self.reading() as connection:
+            found = await connection.execute(query.order_by(notes.c.number).limit(limit))
+            return [rows.to_note(row) for row in found]
+
+    async def last_of(self, guild_id: str, actor_id: str) -> int | None:
+        """The number of the note on which a person acted last."""
+        mine = sa.and_(audit_events.c.guild_id == guild_id, audit_events.c.actor_id == actor_id)
+        query = (
+            sa.select(notes.c.number)
+            .join(audit_events, audit_events.c.note_id == notes.c.id)
+            .where(mine)
+            .order_by(audit_events.c.id.desc())
+            .limit(1)
+        )
+        async with self.reading() as connection:
+            found: int | None = (await connection.execute(query)).scalar()
+            return found
 
     async def by_ids(self, ids: Collection[UUID]) -> dict[UUID, Note]:
         """Current notes by id; unknown ids are left out."""
@@ -177,63 +206,6 @@ class Ledger:
         """Whether nothing was ever written here."""
         async with self.reading() as connection:
             return (await connection.execute(sa.select(guilds).limit(1))).first() is None
-
-    async def pending(
-        self,
-        limit: int,
-        *,
-        of: Collection[UUID] | None = None,
-        without: Collection[UUID] = (),
-        besides: Collection[int] = (),
-        newest: bool = False,
-    ) -> Pending:
-        """The oldest (or newest) `limit` outbox rows, with each note once, as it stands now.
-
-        Passed over are rows of the notes in `without`, the rows `besides`, and where `of` is given
-        all but its notes.
-        """
-        query = sa.select(outbox.c.seq, outbox.c.note_id).where(
-            outbox.c.note_id.not_in(without), outbox.c.seq.not_in(besides)
-        )
-        if of is not None:
-            query = query.where(outbox.c.note_id.in_(of))
-        async with self.reading() as connection:
-            order = outbox.c.seq.desc() if newest else outbox.c.seq
-            waiting = (await connection.execute(query.order_by(order).limit(limit))).all()
-            ids = list({row.note_id for row in waiting})
-            found = await rows.notes_where(connection, notes.c.id, ids)
-            return Pending(tuple(found), tuple(row.seq for row in waiting))
-
-    async def pending_count(self) -> int:
-        """How many notes wait for the index."""
-        query = sa.select(sa.func.count(sa.distinct(outbox.c.note_id)))
-        async with self.reading() as connection:
-            return int((await connection.execute(query)).scalar_one())
-
-    async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
-        """Which of these notes wait for the index."""
-        query = sa.select(outbox.c.note_id).where(outbox.c.note_id.in_(list(ids)))
-        async with self.reading() as connection:
-            return set((await connection.execute(query)).scalars())
-
-    async def projected(self, done: Sequence[int]) -> None:
-        """Remove outbox rows; call it only after the index has made the notes durable."""
-        async with self.writing() as connection:
-            await connection.execute(sa.delete(outbox).where(outbox.c.seq.in_(done)))
-
-    async def enqueue(self, ids: Sequence[UUID]) -> None:
-        """Have notes projected again."""
-        if ids:
-            async with self.writing() as connection:
-                await connection.execute(sa.insert(outbox), [{"note_id": one} for one in ids])
-
-    async def enqueue_all(self) -> None:
-        """Have every active note projected: the index was lost and must be built again."""
-        active = (
-            sa.select(notes.c.id).where(notes.c.status == NoteStatus.ACTIVE).order_by(notes.c.id)
-        )
-        async with self.writing() as connection:
-            await connection.execute(sa.insert(outbox).from_select(["note_id"], active))
 
     async def scrub(self) -> None:
         """Move what SQLite's log still holds into the file, where deleting overwrites it.

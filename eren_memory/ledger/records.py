@@ -42,7 +42,7 @@ class Records:
             await connection.execute(
                 sa.update(answers)
                 .where(answers.c.id == asked.id)
-                .values(text=asked.text, origin=asked.origin)
+                .values(text=asked.text, origin=asked.origin, trace=asked.trace)
             )
             for table in (answer_notes, answer_messages):
                 await connection.execute(sa.delete(table).where(table.c.answer_id == asked.id))

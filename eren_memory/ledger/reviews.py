@@ -93,6 +93,22 @@ class Reviews:
             )
         return done.rowcount == 1
 
+    async def settle(
+        self, guild_id: str, question: str, by: str, outcome: str, now: datetime
+    ) -> list[Review]:
+        """Decide what is open about a question; returns the entries as they are then."""
+        mine = sa.and_(
+            reviews.c.guild_id == guild_id, reviews.c.question_hash == text_hash(question)
+        )
+        async with self._ledger.writing() as connection:
+            done = await connection.execute(
+                sa.update(reviews)
+                .where(mine, reviews.c.closed_at.is_(None))
+                .values(closed_at=now, closed_by=by, outcome=outcome)
+                .returning(reviews)
+            )
+            return [_review(row) for row in done]
+
     async def forget_before(self, moment: datetime) -> int:
         """Delete entries that were opened earlier; returns how many."""
         async with self._ledger.writing() as connection:

@@ -61,7 +61,7 @@ async def import_notes(
     Raises:
         ImportRefused: The file or a line is unusable (the line is named); nothing was imported.
     """
-    batch = uuid7()
+    batch = by.batch or uuid7()
     counts = dict.fromkeys(Outcome, 0)
     seen = Seen()
     for lines in _batches(path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot import failures
 from bot.client import ErenBot
+from bot.texts import texts
 from eren_memory.app import App
 from eren_memory.domain import By, NoteDraft
 from tests.bot.conftest import World
@@ -33,7 +33,7 @@ async def test_a_wrong_answer_is_corrected_and_other_answers_stay(world: World, 
     assert after.response.content == (f"at noon\n-# From note #1 by <@{world.moderator.id}>")
     other = await world.member.slash(world.channel, "ask", question="Who painted the ceiling?")
     assert other.response.content == before.response.content
-    await world.moderator.slash(world.channel, "note retire", number=1, reason="moved")
+    await world.moderator.slash(world.channel, "note retire", number="1", reason="moved")
     again = await world.member.slash(world.channel, "ask", question=QUESTION)
     assert again.response.content == before.response.content
     [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
@@ -48,7 +48,7 @@ async def test_a_private_answer_is_seen_by_the_asker_alone(world: World):
 @pytest.mark.simcord(check_errors=False)
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("note add", {"text": "forged"}), ("note list", {}), ("note retire", {"number": 1})],
+    [("note add", {"text": "forged"}), ("note list", {}), ("note retire", {"number": "1"})],
 )
 async def test_a_member_cannot_touch_the_notebook_even_where_the_server_shows_the_command(
     world: World, command: str, options: dict[str, object]
@@ -57,7 +57,7 @@ async def test_a_member_cannot_touch_the_notebook_even_where_the_server_shows_th
     await world.show_to_everyone(command)
     refused = await world.member.slash(world.channel, command, **options)
     assert refused.ephemeral
-    assert "Only members who can manage messages" in refused.response.content
+    assert "Only moderators may change the notebook" in refused.response.content
     [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
     assert (note.text, note.status) == (FERRY, "active")
 
@@ -69,7 +69,7 @@ async def test_moderating_one_channel_is_not_moderating_the_notebook(world: Worl
     )
     await world.show_to_everyone("note add")
     refused = await world.member.slash(own, "note add", text="forged")
-    assert "Only members who can manage messages" in refused.response.content
+    assert "Only moderators may change the notebook" in refused.response.content
     assert await world.app.notebook.ledger.notes(str(world.guild.id)) == []
 
 
@@ -103,7 +103,7 @@ async def test_servers_never_see_each_others_notes(world: World, endpoint: Endpo
     assert "no note applies" in asked.response.content
     listed = await stranger.slash(channel, "note list")
     assert "No notes yet" in listed.response.content
-    retired = await stranger.slash(channel, "note retire", number=1)
+    retired = await stranger.slash(channel, "note retire", number="1")
     assert "no note #1" in retired.response.content
 
 
@@ -146,7 +146,7 @@ async def test_an_unexpected_failure_is_logged_and_tells_nothing(
 
     monkeypatch.setattr(type(world.app.notebook.ledger), "newest", broken)
     listed = await world.moderator.slash(world.channel, "note list")
-    assert listed.response.content == failures.UNEXPECTED
+    assert listed.response.content == texts(None)("failed.unexpected")
     assert "internal detail" in caplog.text
 
 

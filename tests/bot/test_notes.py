@@ -65,7 +65,7 @@ async def test_the_audit_trail_says_who_retired_a_note_why_and_in_which_channel(
     guild = str(world.guild.id)
     await world.app.notebook.add(guild, NoteDraft(FERRY), By("someone"))
     office = world.guild.create_text_channel("office")
-    await world.moderator.slash(office, "note retire", number=1, reason="it sank")
+    await world.moderator.slash(office, "note retire", number="1", reason="it sank")
     entry = (await world.app.notebook.history(guild, 1))[-1]
     link = f"https://discord.com/channels/{guild}/{office.id}"
     assert (entry.act, entry.by) == ("retire", By(str(world.moderator.id), "it sank", link))
@@ -75,7 +75,7 @@ async def test_the_audit_trail_says_who_retired_a_note_why_and_in_which_channel(
 async def test_characters_that_turn_text_around_or_hide_are_shown_as_codes(world: World, char: str):
     added = await world.moderator.slash(world.channel, "note add", text=f"Pay {char}nna now")
     listed = await world.moderator.slash(world.channel, "note list")
-    retired = await world.moderator.slash(world.channel, "note retire", number=1)
+    retired = await world.moderator.slash(world.channel, "note retire", number="1")
     for content in (said.response.content for said in (added, listed, retired)):
         assert char not in content
         # The backslash itself is escaped: Discord would swallow a single one.

@@ -39,7 +39,9 @@ def test_text_without_any_good_place_is_cut_anyway(text: str):
 
 
 @given(
-    st.lists(st.sampled_from(["word ", "\n", "\n\n", "```\n", "```py\n", "ä", "🦊 "]), max_size=900),
+    st.lists(
+        st.sampled_from(["word ", "\n", "\n\n", "```\n", "```py\n", "ä", "🦊 "]), max_size=900
+    ),
     st.integers(120, 400),
 )
 def test_no_part_is_too_long_and_no_word_is_lost(pieces: list[str], limit: int):

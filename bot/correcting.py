@@ -1,0 +1,317 @@
+"""From "that is wrong" to a note that answers: compare, look before and after, save, tell.
+
+    form ── a member ──► suggestion, waits for approval
+     └── a moderator ── draft ── meets near notes? ── no ──► before and after ──► save
+                                       └── yes ── replace · merge · only here · keep both ──┘
+
+What a person typed is kept as a draft from the first moment on, so that neither a restart nor a
+forgotten button loses it. The buttons carry the draft's number, its revision, and what it replaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import discord
+
+from bot import render
+from bot.access import Right, may
+from bot.controls import Control, Interaction, buttons
+from bot.desk import Desk, by, desk, guild_of, now, place_of
+from bot.forms import Filled, NoteForm, TextForm
+from bot.note_buttons import UndoButton, new_batch
+from bot.publishing import answer_link, publish
+from bot.texts import Texts, mine
+from eren_memory.conflicts import Compared
+from eren_memory.domain import Note, NoteDraft, NoteStatus, Place
+from eren_memory.errors import ErenError
+from eren_memory.rules import draft_of
+
+# More do not fit into a button's 100 characters.
+_MOST_REPLACED = 3
+_PREVIEWED = 500
+_STYLES = {
+    "save": discord.ButtonStyle.success,
+    "replace": discord.ButtonStyle.primary,
+    "cancel": discord.ButtonStyle.danger,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a correction stands.
+
+    `revision` is the draft's that was read, `batch` what Undo will take back, `replaced` the numbers
+    of the notes in whose place it will stand, with the revisions that were read.
+    """
+
+    number: int
+    revision: int
+    batch: UUID
+    replaced: Mapping[int, int] = field(default_factory=dict)
+
+    def at(self, note: Note) -> Step:
+        """The same step, with the draft as it is now."""
+        return replace(self, revision=note.revision)
+
+
+async def begin(interaction: Interaction, draft: NoteDraft) -> None:
+    """A filled-in form: moderators go on, members suggest, others are refused."""
+    at, guild = desk(interaction), guild_of(interaction)
+    settings = await at.settings(guild)
+    if not may(Right.MODERATE, settings, interaction.user):
+        await suggest(interaction, draft)
+        return
+    step = await _kept(interaction, draft)
+    await meet(interaction, step)
+
+
+async def suggest(interaction: Interaction, draft: NoteDraft) -> None:
+    """A note that waits for a moderator."""
+    at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
+    await at.require(Right.SUGGEST, interaction)
+    act = by(interaction, where=draft.source_url)
+    note = await at.app.notebook.add(guild, draft, act, status=NoteStatus.DRAFT)
+    await at.staff.suggested(note)
+    await interaction.edit_original_response(content=t("suggest.thanks", number=note.number))
+
+
+async def add(interaction: Interaction, draft: NoteDraft) -> None:
+    """A moderator's new note: saved at once, unless near notes say the same or contradict it."""
+    at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
+    await at.require(Right.MODERATE, interaction)
+    compared = await at.app.notebook.compare(guild, draft)
+    if compared.grave:
+        await _show_conflicts(interaction, await _kept(interaction, draft), compared)
+        return
+    act = by(interaction, batch=new_batch())
+    note = await at.app.notebook.add(guild, draft, act)
+    text = t("done.add", number=note.number, title=render.title(note, 200))
+    view = buttons(UndoButton(act.batch or note.id, t))
+    await interaction.edit_original_response(content=f"{text}{_doubts(t, compared)}", view=view)
+
+
+async def approve(interaction: Interaction, number: int, revision: int) -> bool:
+    """Put a suggestion into use; returns whether that is done, or something has to be decided."""
+    at, guild = desk(interaction), guild_of(interaction)
+    note = await at.app.notebook.ledger.note(guild, number)
+    step = Step(number, revision, new_batch())
+    if note.status is NoteStatus.DRAFT:
+        compared = await at.app.notebook.compare(guild, draft_of(note), apart_from=number)
+        if compared.grave:
+            await _show_conflicts(interaction, step, compared)
+            return False
+    await save(interaction, step)
+    return True
+
+
+async def meet(interaction: Interaction, step: Step) -> None:
+    """Ask what to do about notes that say the same or contradict; none: show before and after."""
+    at, guild = desk(interaction), guild_of(interaction)
+    note = await at.app.notebook.ledger.note(guild, step.number)
+    compared = await at.app.notebook.compare(guild, draft_of(note), apart_from=note.number)
+    if compared.grave:
+        await _show_conflicts(interaction, step, compared)
+    else:
+        await preview(interaction, step, _doubts(mine(interaction), compared))
+
+
+async def preview(interaction: Interaction, step: Step, doubts: str = "") -> None:
+    """The answer before and after, asked for real; nothing is in use yet."""
+    at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
+    note = await at.app.notebook.ledger.note(guild, step.number)
+    lines = [t("preview.title", number=note.number), render.quoted(note.text, _PREVIEWED)]
+    lines += [t("preview.replaces", number=number) for number in step.replaced]
+    if note.scope:
+        lines.append(t("note.scope", where=render.where(t, note.scope)))
+    if note.question:
+        lines += await _before_and_after(at, t, note, step, place_of(interaction))
+    view = buttons(*(StepButton(act, step, t) for act in ("save", "edit", "cancel")))
+    text = render.cut("\n".join(lines) + doubts)
+    await interaction.edit_original_response(content=text, view=view)
+
+
+async def save(interaction: Interaction, step: Step) -> None:
+    """Put the draft into use in the place of what it replaces, and correct the public answer."""
+    at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
+    before = await at.app.notebook.ledger.note(guild, step.number)
+    act = by(interaction, where=before.source_url, batch=step.batch)
+    note = await at.app.notebook.approve(
+        guild, step.number, act, expect=step.revision, supersedes=step.replaced
+    )
+    actor = str(interaction.user.id)
+    published = await publish(at, interaction.client, note, actor)
+    lines = [t("done.save", number=note.number, title=render.title(note, 200))]
+    old, new = t("status.draft"), t("status.active")
+    lines.append(f"-# {t('field.status')}: {old} → {new}")
+    lines += [f"-# {t('preview.replaces', number=number)}" for number in step.replaced]
+    if published != "nothing":
+        lines.append(t(f"published.{published.replace(' ', '_')}"))
+    if note.question:
+        for review in await at.app.reviews.settle(
+            guild, note.question, actor, "outcome.corrected", now()
+        ):
+            await at.staff.show(review)
+    view = buttons(UndoButton(step.batch, t))
+    await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
+    if note.author_id != actor:
+        await at.staff.tell_author(note, "suggest.approved", actor)
+
+
+class StepButton(
+    Control,
+    template=(
+        r"eren:step:(?P<act>replace|merge|narrow|keep|save|edit|cancel):(?P<number>\d{1,10})"
+        r":(?P<revision>\d{1,10}):(?P<batch>[0-9a-f]{32}):(?P<replaced>[\d.,]*)"
+    ),
+):
+    """A decision about a draft, by a moderator of the server in which it is clicked."""
+
+    def __init__(self, act: str, step: Step, t: Texts) -> None:
+        replaced = ",".join(f"{number}.{revision}" for number, revision in step.replaced.items())
+        custom_id = f"eren:step:{act}:{step.number}:{step.revision}:{step.batch.hex}:{replaced}"
+        style = _STYLES.get(act, discord.ButtonStyle.secondary)
+        super().__init__(custom_id, t(f"button.{act}"), style)
+        self.act, self.step = act, step
+
+    @classmethod
+    def read(cls, match: re.Match[str], t: Texts) -> StepButton:
+        """See `Control.read`."""
+        pairs = [one.partition(".") for one in match["replaced"].split(",") if one]
+        replaced = {int(number): int(revision) for number, _, revision in pairs}
+        step = Step(
+            int(match["number"]), int(match["revision"]), UUID(hex=match["batch"]), replaced
+        )
+        return cls(match["act"], step, t)
+
+    async def clicked(self, interaction: Interaction) -> None:
+        """Carry it out, in the place of the buttons."""
+        at = desk(interaction)
+        if self.act in ("edit", "merge"):
+            await at.require(Right.MODERATE, interaction)
+            await (_open_edit if self.act == "edit" else _open_merge)(interaction, self.step)
+            return
+        await interaction.response.defer()
+        await at.require(Right.MODERATE, interaction)
+        if self.act == "save":
+            await save(interaction, self.step)
+        elif self.act == "cancel":
+            await _cancel(interaction, self.step)
+        elif self.act == "narrow":
+            here: Any = {"scope": (str(interaction.channel_id),)}
+            await _revise(interaction, replace(self.step, replaced={}), here)
+        else:
+            kept = {} if self.act == "keep" else self.step.replaced
+            await preview(interaction, replace(self.step, replaced=kept))
+
+
+async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
+    """Keep what was typed as a draft."""
+    at, batch = desk(interaction), new_batch()
+    act = by(interaction, where=draft.source_url, batch=batch)
+    note = await at.app.notebook.add(guild_of(interaction), draft, act, status=NoteStatus.DRAFT)
+    return Step(note.number, note.revision, batch)
+
+
+async def _show_conflicts(interaction: Interaction, step: Step, compared: Compared) -> None:
+    t = mine(interaction)
+    lines = [t("conflict.title", number=step.number)]
+    for one in compared.grave[:_MOST_REPLACED]:
+        kind = t(f"conflict.{one.kind}", p=f"{one.p:.0%}")
+        lines += [f"**#{one.note.number}** · {kind}", render.quoted(one.note.text)]
+    lines.append(t("conflict.choose"))
+    step = replace(
+        step,
+        replaced={one.note.number: one.note.revision for one in compared.grave[:_MOST_REPLACED]},
+    )
+    choices = ("replace", "merge", "narrow", "keep", "cancel")
+    view = buttons(*(StepButton(act, step, t) for act in choices))
+    text = render.cut("\n".join(lines) + _doubts(t, compared))
+    await interaction.edit_original_response(content=text, view=view)
+
+
+async def _before_and_after(at: Desk, t: Texts, note: Note, step: Step, here: Place) -> list[str]:
+    """What the question was answered, and what it would be."""
+    question = note.question or ""
+    link = answer_link(note)
+    asked = link and await at.app.records.by_message(note.guild_id, link[1])
+    place = Place(note.guild_id, asked.channels) if asked else here
+    eren, style = await at.assistant(note.guild_id)
+    lines = [t("preview.question"), render.quoted(question, 200)]
+    try:
+        before = asked.text if asked else (await eren.answer(question, place, style=style)).text
+        after = await eren.preview(
+            question, place, draft_of(note), instead_of=list(step.replaced), style=style
+        )
+    except ErenError as error:
+        return [*lines, t("preview.failed", reason=str(error))]
+    lines += [t("preview.before"), render.quoted(before, _PREVIEWED // 2)]
+    lines += [t("preview.after"), render.quoted(after.text, _PREVIEWED // 2)]
+    if not any(one.note.number == 0 for one in after.notes):
+        lines.append(t("preview.unused"))
+    return lines
+
+
+async def _open_edit(interaction: Interaction, step: Step) -> None:
+    note = await desk(interaction).app.notebook.ledger.note(guild_of(interaction), step.number)
+
+    async def then(submitted: Interaction, filled: Filled) -> None:
+        await _revise(submitted, step, filled.fields(str(submitted.channel_id)), again=True)
+
+    t = mine(interaction)
+    form = NoteForm(
+        t,
+        t("form.edit", number=note.number),
+        then,
+        text=note.text,
+        question=note.question or "",
+        note=note,
+    )
+    await interaction.response.send_modal(form)
+
+
+async def _open_merge(interaction: Interaction, step: Step) -> None:
+    ledger, guild = desk(interaction).app.notebook.ledger, guild_of(interaction)
+    numbers = [*step.replaced, step.number]
+    said = [(await ledger.note(guild, number)).text for number in numbers]
+
+    async def then(submitted: Interaction, text: str) -> None:
+        await _revise(submitted, step, {"text": text})
+
+    await interaction.response.send_modal(
+        TextForm(mine(interaction), "merge", "\n".join(said), then)
+    )
+
+
+async def _revise(
+    interaction: Interaction, step: Step, fields: Any, *, again: bool = False
+) -> None:
+    """Change the draft, and show what would come of it; `again` compares it with others first."""
+    at, guild = desk(interaction), guild_of(interaction)
+    await at.require(Right.MODERATE, interaction)
+    before = await at.app.notebook.ledger.note(guild, step.number)
+    changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
+    if changed:
+        act = by(interaction, where=before.source_url, batch=step.batch)
+        note = await at.app.notebook.edit(guild, step.number, act, expect=step.revision, **changed)
+        step = step.at(note)
+    await (meet if again else preview)(interaction, step)
+
+
+async def _cancel(interaction: Interaction, step: Step) -> None:
+    at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
+    note = await at.app.notebook.ledger.note(guild, step.number)
+    # Somebody else's suggestion goes on waiting; one's own draft is given up.
+    if note.author_id == str(interaction.user.id):
+        await at.app.notebook.reject(guild, step.number, by(interaction))
+    await interaction.edit_original_response(content=t("correct.cancelled"), view=None)
+
+
+def _doubts(t: Texts, compared: Compared) -> str:
+    if not compared.compared:
+        return f"\n-# {t('conflict.not_compared')}"
+    return "" if compared.by_model else f"\n-# {t('conflict.no_model')}"

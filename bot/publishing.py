@@ -1,0 +1,157 @@
+"""After a correction: the public answer says it, its asker hears of it, and what waited is settled."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import replace
+from enum import StrEnum
+
+import discord
+
+from bot import render
+from bot.answers import AnswerView
+from bot.asking import trace_of
+from bot.desk import Desk, channels, view_of
+from bot.texts import everyones
+from eren_memory.community import Asked, Used
+from eren_memory.domain import Note, Origin, Place
+from eren_memory.errors import ErenError
+
+_LINK = re.compile(r"https://discord\.com/channels/(\d+)/(\d+)/(\d+)")
+# Answers of one note that are marked at most, the newest first.
+_MARKED = 25
+_log = logging.getLogger(__name__)
+
+
+class Published(StrEnum):
+    """What became of the answer that a note corrects."""
+
+    NOTHING = "nothing"
+    """It was not made from an answer."""
+    EDITED = "edited"
+    HIDDEN = "hidden"
+    """The note is not visible where the answer stands."""
+    PRIVATE = "private"
+    """Only its asker sees it, and nobody can change it."""
+    OUT_OF_REACH = "out of reach"
+    """The message is gone, or the bot may not."""
+
+
+async def publish(at: Desk, client: discord.Client, note: Note, actor_id: str) -> Published:
+    """Put a saved correction into the public answer that its source links to."""
+    found = answer_link(note)
+    if found is None:
+        return Published.NOTHING
+    channel_id, message_id = found
+    asked = await at.app.records.by_message(note.guild_id, message_id)
+    if asked is not None and asked.private:
+        return Published.PRIVATE
+    if asked is not None and not note.visible_to(view_of(note.guild_id, asked.channels)):
+        return Published.HIDDEN
+    try:
+        message = await _message(client, note.guild_id, channel_id, message_id)
+        if message is None or not is_answer(client, message):
+            return Published.NOTHING
+        await _edit(at, client, message, asked, note)
+        await _tell(message, asked, actor_id)
+    except discord.HTTPException as error:
+        _log.info("A public answer could not be corrected: %s", error)
+        return Published.OUT_OF_REACH
+    return Published.EDITED
+
+
+async def mark(at: Desk, client: discord.Client, note: Note) -> int:
+    """Say under the public answers that used a note that it is out of use; returns how many."""
+    done = 0
+    for asked in await at.app.records.using(note, _MARKED):
+        try:
+            message = await _message(client, note.guild_id, asked.channel_id, asked.messages[-1])
+            if message is None:
+                continue
+            line = f"-# {everyones(message.guild)('origin.withdrawn', number=note.number)}"
+            if line not in message.content:
+                await message.edit(content=render.cut(f"{line}\n{message.content}"))
+            done += 1
+        except discord.HTTPException as error:
+            _log.info("A public answer could not be marked: %s", error)
+    return done
+
+
+def answer_link(note: Note) -> tuple[str, str] | None:
+    """Channel and message of a note's source, if that is a message of its own guild."""
+    match = _LINK.fullmatch(note.source_url or "")
+    if match is None or match.group(1) != note.guild_id:
+        return None
+    return match.group(2), match.group(3)
+
+
+def is_answer(client: discord.Client, message: discord.Message) -> bool:
+    """Whether a message is an answer of this bot: its own words, with a line of origin at the end."""
+    mine = client.user is not None and message.author.id == client.user.id
+    return mine and message.content.rpartition("\n")[2].startswith("-# ")
+
+
+def answer_words(message: discord.Message) -> str:
+    """The answer in a message, without its small print."""
+    lines = [line for line in message.content.splitlines() if not line.startswith("-# ")]
+    return "\n".join(lines).strip()
+
+
+async def _message(
+    client: discord.Client, guild_id: str, channel_id: str, message_id: str
+) -> discord.Message | None:
+    """A message of that server and no other, whatever a link says."""
+    channel = client.get_channel(int(channel_id))
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return None
+    if str(channel.guild.id) != guild_id or not isinstance(channel, discord.abc.Messageable):
+        return None
+    return await channel.fetch_message(int(message_id))
+
+
+async def _edit(
+    at: Desk, client: discord.Client, message: discord.Message, asked: Asked | None, note: Note
+) -> None:
+    t = everyones(message.guild)
+    question = note.question or (asked.question if asked else None)
+    place = Place(
+        note.guild_id, asked.channels if asked else channels(message.channel, message.channel.id)
+    )
+    text, trace = note.text, {"path": "corrected"}
+    if question:
+        try:
+            # What it says from now on, in this place.
+            eren, style = await at.assistant(note.guild_id)
+            made = await eren.answer(question, place, style=style)
+            if any(one.note.id == note.id for one in made.notes):
+                text, trace = made.text, trace_of(made)
+        except ErenError as error:
+            _log.info("A corrected answer quotes its note: %s", error)
+    line = render.origin_line(t, [note], "corrected")
+    body = render.cut_to(render.answer_body(text), line)
+    await message.edit(content=f"{body}\n{line}", attachments=[], view=AnswerView(t))
+    if asked is None:
+        return
+    for other in asked.messages:
+        if other != str(message.id):
+            await client.http.delete_message(message.channel.id, int(other))
+    await at.app.records.corrected(
+        replace(
+            asked,
+            text=text,
+            origin=str(Origin.NOTEBOOK),
+            notes=(Used(note.id, note.revision),),
+            messages=(str(message.id),),
+            trace=trace,
+        )
+    )
+
+
+async def _tell(message: discord.Message, asked: Asked | None, actor_id: str) -> None:
+    """A reply that names the asker; it pings nobody, as nothing here does."""
+    if asked is None or asked.asker_id == actor_id:
+        return
+    t = everyones(message.guild)
+    text = t("correct.told", asker=f"<@{asked.asker_id}>", person=render.person(t, actor_id))
+    await message.reply(text, mention_author=False)

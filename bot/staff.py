@@ -1,0 +1,150 @@
+"""What moderators are shown: suggestions, complaints and gaps, as cards in their channel."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import discord
+
+from bot import render
+from bot.publishing import answer_link
+from bot.review_buttons import QueueButton, SuggestionButton
+from bot.texts import Texts, everyones
+from eren_memory.app import App
+from eren_memory.community import Queue, Review
+from eren_memory.domain import Note, NoteStatus
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a message of the queue says, and its buttons; no buttons once it is decided."""
+
+    text: str
+    view: discord.ui.View
+
+
+class Staff:
+    """Cards in the staff channel. A card that cannot be shown is in `/review` all the same."""
+
+    def __init__(self, client: discord.Client, app: App) -> None:
+        self._client = client
+        self._app = app
+
+    async def show(self, review: Review) -> None:
+        """Show an entry of the queue, or how often it has come up by now."""
+        found = await self._channel(review.guild_id)
+        if found is None:
+            return
+        channel, t = found
+        card = await self.review_card(t, review)
+        try:
+            if review.card is not None and review.card[0] == str(channel.id):
+                message = channel.get_partial_message(int(review.card[1]))
+                await message.edit(content=card.text, view=card.view)
+                return
+        except discord.NotFound:
+            pass  # Somebody deleted it; it is shown anew.
+        except discord.HTTPException as error:
+            _log.warning("A card could not be changed: %s", error)
+            return
+        if (sent := await self._send(channel, card)) is not None:
+            await self._app.reviews.shown(review, str(channel.id), str(sent.id))
+
+    async def suggested(self, note: Note) -> None:
+        """Show a suggested note."""
+        if found := await self._channel(note.guild_id):
+            channel, t = found
+            await self._send(channel, self.suggestion_card(t, note))
+
+    async def tell_author(self, note: Note, key: str, actor_id: str) -> None:
+        """Let whoever suggested a note hear what became of it: privately, else where it was."""
+        if not note.author_id.isdigit():
+            return
+        guild = self._client.get_guild(int(note.guild_id))
+        t = everyones(guild)
+        text = t(
+            key,
+            number=note.number,
+            title=render.title(note),
+            person=render.person(t, actor_id),
+            author=render.person(t, note.author_id),
+        )
+        try:
+            author = await self._client.fetch_user(int(note.author_id))
+            await author.send(text)
+            return
+        except discord.HTTPException as error:
+            _log.info("%s could not be told privately: %s", note.author_id, error)
+        link = answer_link(note)
+        channel = self._client.get_channel(int(link[0])) if link else None
+        # Only in the server itself, and in the place where they suggested it.
+        if isinstance(channel, discord.TextChannel | discord.Thread) and channel.guild == guild:
+            try:
+                await channel.send(text)
+            except discord.HTTPException as error:
+                _log.info("%s could not be told: %s", note.author_id, error)
+
+    async def review_card(self, t: Texts, review: Review) -> Card:
+        """A complaint or a gap."""
+        lines = [
+            t(f"card.{review.queue}", count=review.count),
+            render.quoted(review.question),
+        ]
+        asked = review.answer_id and await self._app.records.by_id(
+            review.guild_id, review.answer_id
+        )
+        if asked and asked.text:
+            lines += [t("card.answer"), render.quoted(asked.text)]
+        if asked and asked.messages and not asked.private:
+            lines.append(f"-# {render.link(asked)}")
+        if asked and review.queue is Queue.COMPLAINT:
+            for complaint, comment in (await self._app.records.complaints(asked))[:5]:
+                said = f": {render.title_of(comment)}" if comment else ""
+                lines.append(f"-# {t(f'complaint.{complaint.name.lower()}')}{said}")
+        view = discord.ui.View(timeout=None)
+        if review.outcome is None:
+            for act in ("correct", "dismiss"):
+                view.add_item(QueueButton(act, review.id, t))
+        else:
+            who = render.person(t, review.closed_by or "")
+            lines.append(f"-# {t('card.closed', outcome=t(review.outcome), person=who)}")
+        return Card(render.cut("\n".join(lines)), view)
+
+    @staticmethod
+    def suggestion_card(t: Texts, note: Note, *, done: str | None = None) -> Card:
+        """A suggested note, with its buttons for as long as it waits; `done` says what became of it."""
+        lines = [t("card.suggestion", number=note.number, person=render.person(t, note.author_id))]
+        if note.question:
+            lines += [t("card.question"), render.quoted(note.question, 300)]
+        lines += [t("card.text"), render.quoted(note.text, 900)]
+        if note.source_url:
+            lines.append(f"-# {note.source_url}")
+        if note.reason:
+            lines.append(f"-# {render.title_of(note.reason)}")
+        view = discord.ui.View(timeout=None)
+        if note.status is NoteStatus.DRAFT:
+            for act in ("approve", "edit", "reject"):
+                view.add_item(SuggestionButton(act, note.number, note.revision, t))
+        else:
+            lines.append(f"-# {done or t('card.now', status=t(f'status.{note.status}'))}")
+        return Card(render.cut("\n".join(lines)), view)
+
+    async def _channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:
+        settings = await self._app.communities.settings(guild_id)
+        if settings.staff_channel is None:
+            return None
+        channel = self._client.get_channel(int(settings.staff_channel))
+        # A guild's settings name a channel of its own, or nothing at all.
+        if not isinstance(channel, discord.TextChannel) or str(channel.guild.id) != guild_id:
+            return None
+        return channel, everyones(channel.guild)
+
+    async def _send(self, channel: discord.TextChannel, card: Card) -> discord.Message | None:
+        try:
+            return await channel.send(card.text, view=card.view)
+        except discord.HTTPException as error:
+            _log.warning("A card could not be shown in the staff channel: %s", error)
+            return None
