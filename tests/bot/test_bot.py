@@ -30,7 +30,11 @@ async def test_a_wrong_answer_is_corrected_and_other_answers_stay(world: World, 
     assert added.ephemeral
     assert added.response.content == f"Added **#1**: {FERRY}"
     after = await world.member.slash(world.channel, "ask", question=f"{QUESTION} Tell me")
-    assert after.response.content == (f"at noon\n-# From note #1 by <@{world.moderator.id}>")
+    author = f"corrected by <@{world.moderator.id}>"
+    [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
+    assert note.verified_at is not None
+    verified = f"verified <t:{int(note.verified_at.timestamp())}:d>"
+    assert after.response.content == f"at noon\n-# From note #1 · {author} · {verified}"
     other = await world.member.slash(world.channel, "ask", question="Who painted the ceiling?")
     assert other.response.content == before.response.content
     await world.moderator.slash(world.channel, "note retire", number="1", reason="moved")
@@ -130,10 +134,10 @@ async def test_a_long_answer_comes_in_several_messages(world: World, endpoint: E
 
 
 @pytest.mark.simcord(check_errors=False)
-async def test_a_model_that_is_down_is_said_once(world: World, endpoint: Endpoint):
-    endpoint.default = Reply(status=503, body="{}")
+async def test_a_model_that_refuses_is_said_once(world: World, endpoint: Endpoint):
+    endpoint.default = Reply(status=401, body="{}")
     asked = await world.member.slash(world.channel, "ask", question="Who?")
-    assert asked.response.content == "The model's endpoint failed. Try again in a moment."
+    assert "key" in asked.response.content
     assert asked.followups == []
 
 
@@ -141,7 +145,7 @@ async def test_a_model_that_is_down_is_said_once(world: World, endpoint: Endpoin
 async def test_an_unexpected_failure_is_logged_and_tells_nothing(
     world: World, caplog, monkeypatch: pytest.MonkeyPatch
 ):
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("internal detail")
 
     monkeypatch.setattr(type(world.app.notebook.ledger), "newest", broken)
@@ -162,7 +166,7 @@ async def test_the_list_shows_the_newest_first_and_says_how_many_there_are(world
     listed = await world.moderator.slash(world.channel, "note list")
     content = listed.response.content
     assert content.startswith("**#60**")
-    assert "of 60 notes" in content
+    assert "60 notes, newest first · page 1 of 4" in content
     assert len(content) <= 2_000
 
 
