@@ -8,6 +8,9 @@ from typing import Any
 import discord
 import pytest
 import pytest_asyncio
+from simcord.actors import _dispatch_actor_interaction
+from simcord.backend import serializers
+from simcord.enums import InteractionType
 
 from bot.client import ErenBot
 from eren_memory.app import App
@@ -39,6 +42,26 @@ class World:
         made = self.env.backend.create_thread(channel.id, "aside", self.moderator.id)
         [thread] = [one for one in channel.threads if one.id == made.id]
         return thread
+
+    def demote(self, member: Any) -> None:
+        """Take every role from a member."""
+        self.env.backend.edit_member(self.guild.id, member.id, {"role_ids": []})
+
+    async def click_forged(self, member: Any, message: Any, custom_id: str) -> Any:
+        """A click that Discord would not let through: on a button that the message does not have."""
+        stored = self.env.backend.get_message(message.channel_id, message.id)
+        payload = dict(serializers.message_payload(self.env.backend, stored))
+        button = {"type": 2, "style": 2, "label": "forged", "custom_id": custom_id}
+        payload["components"] = [{"type": 1, "components": [button]}]
+        [channel] = [one for one in self.guild.channels.values() if one.id == message.channel_id]
+        return await _dispatch_actor_interaction(
+            member,
+            InteractionType.MESSAGE_COMPONENT,
+            channel,
+            {"custom_id": custom_id, "component_type": 2},
+            extra={"message": payload},
+            source_message_id=message.id,
+        )
 
     def requests(self, method: str, path_end: str) -> list[Any]:
         """What the bot asked of Discord."""
