@@ -161,8 +161,9 @@ async def _stream(request: web.Request, asked: dict[str, Any], reply: Reply) -> 
     for place, piece in enumerate(pieces or [""]):
         delta = {"content": piece, "refusal": choice["message"]["refusal"]}
         part = {"index": 0, "delta": delta, "finish_reason": None}
-        if place == 0:
-            part["logprobs"] = choice.get("logprobs")
+        if "logprobs" in choice:
+            later = {"content": [_first_token(piece, 1.0)]}
+            part["logprobs"] = later if place else choice["logprobs"]
         await say(json.dumps({**base, "choices": [part]}))
         if reply.pause is not None and place == 0:
             await reply.pause.wait()
