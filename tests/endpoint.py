@@ -35,7 +35,7 @@ class Reply:
     drop: bool = False
     """Break the connection in the middle of the body."""
     drip: bool = False
-    """Send a space now and then, and never end."""
+    """Send a space (of a stream: the first piece) now and then, and never end."""
     pieces: tuple[str, ...] = ()
     """How a stream cuts up `text`; left out, at its spaces."""
     pause: asyncio.Event | None = None
@@ -80,6 +80,8 @@ class Endpoint:
         if reply.hold is not None:
             await reply.hold.wait()
         await asyncio.sleep(reply.delay)
+        if asked.get("stream") and self.streams and reply.body is None:
+            return await _stream(request, asked, reply)
         if reply.drip:
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
@@ -88,8 +90,6 @@ class Endpoint:
                     await response.write(b" ")
                     await asyncio.sleep(0.1)
             return response
-        if asked.get("stream") and self.streams and reply.body is None:
-            return await _stream(request, asked, reply)
         if reply.drop:
             response = web.StreamResponse()
             await response.prepare(request)
@@ -165,6 +165,9 @@ async def _stream(request: web.Request, asked: dict[str, Any], reply: Reply) -> 
             later = {"content": [_first_token(piece, 1.0)]}
             part["logprobs"] = later if place else choice["logprobs"]
         await say(json.dumps({**base, "choices": [part]}))
+        while reply.drip:
+            await asyncio.sleep(0.1)
+            await say(json.dumps({**base, "choices": [part]}))
         if reply.pause is not None and place == 0:
             await reply.pause.wait()
         if reply.event is not None:

@@ -160,12 +160,14 @@ async def test_half_a_reply_is_no_answer(endpoint: Endpoint, how: str):
     await model.close()
 
 
-async def test_a_reply_that_stands_still_is_given_up(endpoint: Endpoint):
-    endpoint.default = Reply("at noon", pause=asyncio.Event())
+@pytest.mark.parametrize("drip", [False, True], ids=["stands still", "drips"])
+async def test_a_reply_that_does_not_end_in_time_is_given_up(endpoint: Endpoint, drip: bool):
+    never = asyncio.Event()
+    endpoint.default = Reply("at noon", pause=never, drip=drip)
     model = chat(endpoint.url, timeout=0.5)
     with pytest.raises(errors.ModelUnreachable, match="in time"):
-        await model.complete(ASK, max_tokens=5, on_text=lambda _: None)
-    endpoint.default.pause.set()  # type: ignore[union-attr]
+        await asyncio.wait_for(model.complete(ASK, max_tokens=5, on_text=lambda _: None), 5)
+    never.set()
     await model.close()
 
 
