@@ -76,11 +76,12 @@ async def test_notes_that_it_does_not_replace_are_read_beside_it(app: App, endpo
     assert DRAFT.text in read
 
 
-async def test_candidates_that_are_nearer_stay_ahead_of_a_draft(app: App):
-    await app.notebook.add("g", NoteDraft(NOTE), ANN)
-    away = NoteDraft("The Fenlake Ferry has a red hull, two decks and a brass bell.")
-    answer = await app.eren.preview(QUESTION, PLACE, away)
-    assert [one.note.number for one in answer.trace.candidates] == [1, 0]
+@pytest.mark.parametrize("nearer", [True, False], ids=["the draft", "the note"])
+async def test_the_nearer_of_a_draft_and_a_note_comes_first(app: App, nearer: bool):
+    far = NoteDraft("The Fenlake Ferry has a red hull, two decks and a brass bell.")
+    await app.notebook.add("g", far if nearer else NoteDraft(NOTE), ANN)
+    answer = await app.eren.preview(QUESTION, PLACE, DRAFT if nearer else far)
+    assert [one.note.number for one in answer.trace.candidates] == ([0, 1] if nearer else [1, 0])
 
 
 async def test_notes_that_are_taken_out_make_room_for_others(app: App):
