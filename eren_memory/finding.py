@@ -72,7 +72,7 @@ class Finder:
         left = [one for one in found if one.note.number not in instead_of]
         if note.visible_to(view):
             dense = float(asked @ written)
-            # By its cosine alone: the others' words would put it behind notes that it is nearer than.
+            # By its cosine alone: the others' words count, and would put them all ahead of it.
             ahead = sum(1 for _ in takewhile(lambda one: one.dense > dense, left))
             left.insert(ahead, Candidate(note, dense, 0.0))
         return left[:limit]

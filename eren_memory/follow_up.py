@@ -16,7 +16,8 @@ _INSTRUCTION = (
     "language and change nothing else. Never answer it. Repeat a question that can be understood "
     "alone as it is. Reply with the question only."
 )
-# Invented: a follow-up, a question that stands alone already, and one that leaves most out.
+# Invented: a follow-up, a question that stands alone already, one that leaves most out, and one in
+# another language.
 _SHOTS = (
     ((Turn("Who built Brask Tower?", "Orla Brask."),), "when?", "When was Brask Tower built?"),
     (
@@ -31,6 +32,11 @@ _SHOTS = (
         ),
         "and can I leave it again",
         "Can I leave a crew again after joining it?",
+    ),
+    (
+        (Turn("Wo steht der Brask-Turm?", "In Quill Bay."),),
+        "wer hat ihn gebaut",
+        "Wer hat den Brask-Turm gebaut?",
     ),
 )
 # Of the conversation: what a follow-up can mean stands near its end.

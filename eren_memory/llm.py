@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,13 +25,13 @@ _CONNECT_SECONDS = 10.0
 _TOP_LOGPROBS = 10
 # Reasoning models spend completion tokens on thoughts that nobody sees.
 _ROOM_TO_THINK = 4_000
-# What goes together when an endpoint refuses the name; a longer name before one that is part of it.
-_DROPPED_WITH = {
-    "logprobs": {"logprobs", "top_logprobs"},
-    "temperature": {"temperature"},
-    "stream_options": {"stream_options"},
-    "stream": {"stream", "stream_options"},
-}
+# What an endpoint refuses, by the name that it gives, and what goes with it.
+_REFUSED = (
+    (re.compile(r"logprobs"), {"logprobs", "top_logprobs"}),
+    (re.compile(r"temperature"), {"temperature"}),
+    (re.compile(r"stream_options"), {"stream_options"}),
+    (re.compile(r"\bstream(ing)?\b"), {"stream", "stream_options"}),
+)
 
 
 class Message(TypedDict):
@@ -168,7 +169,6 @@ class OpenAIChat:
             raise ours from (None if isinstance(ours, ModelUnauthorised) else error)
         except ValueError as error:  # A body that claims to be JSON and is not.
             raise malformed(self._name) from error
-        said.check()
         milliseconds = (time.perf_counter() - started) * 1000
         return Completion(said.text, said.first_token, said.usage, milliseconds, said.cut)
 
@@ -199,17 +199,20 @@ class OpenAIChat:
         """Read a reply, whole or streamed."""
         import openai
 
-        said = Said(self._name)
+        said, heard = Said(self._name), ""
         if isinstance(reply, openai.AsyncStream):
             async with reply:
                 async for chunk in reply:
-                    if said.take_part(chunk) and on_text is not None:
-                        on_text(said.shown)
+                    said.take_part(chunk)
+                    if on_text is not None and said.shown not in ("", heard):
+                        heard = said.shown
+                        on_text(heard)
             said.end()
         else:
             said.take_whole(reply)
-            if said.text and on_text is not None:
-                on_text(said.text)
+        said.check()
+        if on_text is not None and said.text != heard:
+            on_text(said.text)
         return said
 
     async def close(self) -> None:
@@ -253,11 +256,9 @@ class OpenAIChat:
         named = error.param or said
         if "max_tokens" in named:
             self._thinks = True
-        for name, dropped in _DROPPED_WITH.items():
-            if name in named:
+        for name, dropped in _REFUSED:
+            if name.search(named):
                 self._dropped |= dropped
-                # The names of those that follow are parts of this one's.
-                named = named.replace(name, "")
 
 
 def _is_whole(stream: Any) -> bool:

@@ -53,16 +53,14 @@ class Said:
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise malformed(self._model) from error
 
-    def take_part(self, chunk: Any) -> bool:
-        """Read a chunk of a streamed one; whether there is more to show. Raises `MalformedReply`."""
-        before = self.shown
+    def take_part(self, chunk: Any) -> None:
+        """Read a chunk of a streamed one. Raises `MalformedReply`."""
         try:
             if chunk.choices:  # The chunk with the usage has none.
                 self._take(chunk.choices[0], chunk.choices[0].delta)
             self._count(chunk)
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise malformed(self._model) from error
-        return self.shown not in ("", before)
 
     def end(self) -> None:
         """Check that a stream did not just stop.

@@ -1,4 +1,4 @@
-"""Prompts and what their replies mean: pure functions, the only place where prompts are written.
+"""Prompts and what their replies mean: pure functions. The one for a conversation: `follow_up.py`.
 
 Notes and questions are untrusted. They are quoted on one line each, so that a line break in one
 cannot pose as the next part of the prompt. The part that varies comes last: endpoints reuse the

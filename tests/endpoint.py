@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import math
 import re
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +35,15 @@ class Reply:
     drop: bool = False
     """Break the connection in the middle of the body."""
     drip: bool = False
-    """Send a space now and then, and never end."""
+    """Send a space (of a stream: the first piece) now and then, and never end."""
+    pieces: tuple[str, ...] = ()
+    """How a stream cuts up `text`; left out, at its spaces."""
+    pause: asyncio.Event | None = None
+    """A stream waits for it after the first piece."""
+    stop: bool = False
+    """A stream ends after the first piece, as if that was all."""
+    event: str | None = None
+    """What a stream says in the place of everything after the first piece."""
 
 
 @dataclass
@@ -48,6 +57,8 @@ class Endpoint:
     rules: list[tuple[str, Reply | Callable[[dict[str, Any]], Reply]]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
     unembeddable: str | None = None
+    streams: bool = True
+    """Whether `stream: true` is heeded."""
 
     def when(self, mark: str, reply: Reply | Callable[[dict[str, Any]], Reply]) -> None:
         """Reply so to requests whose last message has `mark` in it."""
@@ -65,13 +76,12 @@ class Endpoint:
             if parameter in asked:
                 error = {"message": message, "param": parameter, "type": "invalid_request_error"}
                 return web.json_response({"error": error}, status=400)
-        last = asked["messages"][-1]["content"]
-        reply = next((reply for mark, reply in self.rules if mark in last), self.default)
-        if callable(reply):
-            reply = reply(asked)
+        reply = self._reply_to(asked)
         if reply.hold is not None:
             await reply.hold.wait()
         await asyncio.sleep(reply.delay)
+        if asked.get("stream") and self.streams and reply.body is None:
+            return await _stream(request, asked, reply)
         if reply.drip:
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
@@ -92,6 +102,11 @@ class Endpoint:
                 text=reply.body, status=reply.status, content_type=reply.content_type
             )
         return web.json_response(_completion(asked, reply), status=reply.status)
+
+    def _reply_to(self, asked: dict[str, Any]) -> Reply:
+        last = asked["messages"][-1]["content"]
+        reply = next((reply for mark, reply in self.rules if mark in last), self.default)
+        return reply(asked) if callable(reply) else reply
 
     async def embeddings(self, request: web.Request) -> web.Response:
         asked = await request.json()
@@ -130,6 +145,45 @@ async def serve() -> AsyncIterator[Endpoint]:
         yield endpoint
     finally:
         await runner.cleanup()
+
+
+async def _stream(request: web.Request, asked: dict[str, Any], reply: Reply) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+
+    async def say(data: str) -> None:
+        await response.write(f"data: {data}\n\n".encode())
+
+    whole = _completion(asked, reply)
+    choice = whole["choices"][0]
+    base = {**whole, "object": "chat.completion.chunk", "usage": None}
+    pieces = list(reply.pieces) or re.findall(r"\S*\s*", reply.text or "")
+    for place, piece in enumerate(pieces or [""]):
+        delta = {"content": piece, "refusal": choice["message"]["refusal"]}
+        part = {"index": 0, "delta": delta, "finish_reason": None}
+        if "logprobs" in choice:
+            later = {"content": [_first_token(piece, 1.0)]}
+            part["logprobs"] = later if place else choice["logprobs"]
+        await say(json.dumps({**base, "choices": [part]}))
+        while reply.drip:
+            await asyncio.sleep(0.1)
+            await say(json.dumps({**base, "choices": [part]}))
+        if reply.pause is not None and place == 0:
+            await reply.pause.wait()
+        if reply.event is not None:
+            await say(reply.event)
+            return response
+        if reply.stop:
+            return response
+        if reply.drop and request.transport:
+            request.transport.abort()
+            return response
+    last = {"index": 0, "delta": {}, "finish_reason": reply.finish}
+    await say(json.dumps({**base, "choices": [last]}))
+    if asked.get("stream_options", {}).get("include_usage"):
+        await say(json.dumps({**base, "choices": [], "usage": whole["usage"]}))
+    await say("[DONE]")
+    return response
 
 
 def _completion(asked: dict[str, Any], reply: Reply) -> dict[str, Any]:

@@ -8,24 +8,11 @@ import pytest
 
 from eren_memory import errors
 from eren_memory.llm import Endpoint as Address
-from eren_memory.llm import Message, OpenAIChat
+from tests.chatting import ASK, KEY, chat, error_reply
 from tests.endpoint import Endpoint, Reply
 
-ASK: list[Message] = [{"role": "user", "content": "hello"}]
-KEY = "sk-secret-of-the-tests"
 
-
-def chat(url: str, *, timeout: float = 5, name: str = "scripted") -> OpenAIChat:
-    async def connect() -> Address:
-        return Address(url, KEY)
-
-    return OpenAIChat(name, connect, timeout=timeout)
-
-
-def error_reply(status: int, message: str = "no", code: str | None = None) -> Reply:
-    return Reply(status=status, body=json.dumps({"error": {"message": message, "code": code}}))
-
-
+@pytest.mark.parametrize("on_text", [None, [].append], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
@@ -57,11 +44,13 @@ def error_reply(status: int, message: str = "no", code: str | None = None) -> Re
         value.__name__ if isinstance(value, type) else (value.body or str(value.text))[:30]
     ),
 )
-async def test_whatever_an_endpoint_does_wrong_has_a_name(endpoint: Endpoint, reply, expected):
+async def test_whatever_an_endpoint_does_wrong_has_a_name(
+    endpoint: Endpoint, reply, expected, on_text
+):
     endpoint.default = reply
     model = chat(endpoint.url)
     with pytest.raises(errors.ModelError) as caught:
-        await model.complete(ASK, max_tokens=5)
+        await model.complete(ASK, max_tokens=5, on_text=on_text)
     await model.close()
     assert type(caught.value) is expected
 

@@ -16,7 +16,7 @@ from eren_memory.relevance import Calibration, Calibrations, Task
 from eren_memory.text import question_text
 
 _WORD_TOKENS = 8
-_STANDALONE_TOKENS = 200
+_STANDALONE_TOKENS = 300
 
 
 @dataclass(frozen=True, slots=True)
