@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import discord
@@ -14,6 +15,8 @@ from simcord.enums import InteractionType
 
 from bot.client import ErenBot
 from eren_memory.app import App
+from eren_memory.community import GuildSettings
+from eren_memory.domain import By
 
 
 @dataclass
@@ -30,6 +33,12 @@ class World:
     async def restart(self) -> None:
         """A new bot process over the same data."""
         await self.env.restart_bot(ErenBot(self.app))
+
+    async def choose(self, chosen: GuildSettings) -> None:
+        """What an administrator did in /eren setup."""
+        await self.app.communities.choose(
+            str(self.guild.id), chosen, By("admin"), datetime.now(UTC)
+        )
 
     async def show_to_everyone(self, command: str) -> None:
         """What a server's integration settings can do: offer a command to every member."""
