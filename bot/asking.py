@@ -25,6 +25,7 @@ from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
 from eren_memory.errors import BadInput, ErenError
+from eren_memory.text import question_text
 
 _PATIENCE = 2.0
 """Seconds after which progress is shown."""
@@ -96,18 +97,27 @@ class Asker:
         self.on_gap: OnGap | None = None
         """Told of a question that nobody could answer."""
 
-    async def ask(self, request: Request, spot: Spot) -> Asked | None:
-        """Answer at a spot; None where it stays silent.
+    def admit(self, request: Request, t: Texts) -> None:
+        """Count a question, before anything is done for it.
 
         Raises:
             Refused: Too many questions, or the bot is about to stop.
-            ErenError: The question cannot be used or answered.
+            BadInput: It cannot be used.
         """
         if self._closing:
-            raise Refused(request.t("ask.restarting"))
+            raise Refused(t("ask.restarting"))
+        question_text(request.text, "claim" if request.claim else "question")
         wait = self.limits.wait(request.place.guild_id, request.asker_id)
         if wait:
-            raise Refused(request.t("ask.too_many", seconds=ceil(wait)))
+            raise Refused(t("ask.too_many", seconds=ceil(wait)))
+
+    async def ask(self, request: Request, spot: Spot) -> Asked | None:
+        """Answer an admitted question at a spot; None where it stays silent.
+
+        Raises:
+            Refused: The bot stopped before there was an answer.
+            ErenError: The question cannot be answered.
+        """
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
         work = asyncio.create_task(self._ask(request, spot))

@@ -8,11 +8,9 @@ import discord
 from discord import app_commands
 
 from bot.texts import mine
-from eren_memory.errors import BadInput, ErenError
+from eren_memory.errors import ErenError
 
 _log = logging.getLogger(__name__)
-PUBLIC = "public"
-"""Set in an interaction's `extras` where everybody sees that it was deferred."""
 
 
 class NotAllowed(app_commands.CheckFailure):
@@ -26,13 +24,8 @@ class Refused(Exception):
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
     text = _said(interaction, error)
-    ours = isinstance(_cause(error), NotAllowed | Refused | BadInput)
     try:
-        if ours and interaction.extras.get(PUBLIC):
-            # What was wrong with it is between the person and the bot.
-            await interaction.delete_original_response()
-            await interaction.followup.send(text, ephemeral=True)
-        elif interaction.response.is_done():
+        if interaction.response.is_done():
             # In place of "thinking…", and as private as that was.
             await interaction.edit_original_response(content=text, view=None)
         else:
@@ -41,12 +34,8 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
         _log.warning("Could not report a failure: %s", failed)
 
 
-def _cause(error: Exception) -> Exception:
-    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
-
-
 def _said(interaction: discord.Interaction, error: Exception) -> str:
-    cause = _cause(error)
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed | Refused):
         return str(cause)
     if isinstance(cause, app_commands.NoPrivateMessage):

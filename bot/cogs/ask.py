@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
@@ -10,14 +11,19 @@ from discord.ext import commands
 
 from bot.access import Right
 from bot.asking import Request
+from bot.controls import Interaction
 from bot.desk import place_of
-from bot.failures import PUBLIC, Refused
+from bot.failures import Refused
 from bot.spots import InteractionSpot
 from bot.texts import everyones, mine
 from eren_memory.text import QUESTION_LIMIT
 
 if TYPE_CHECKING:
     from bot.client import ErenBot
+
+
+# Discord waits three seconds; the ledger is given half of that.
+_PROMPTLY = 1.5
 
 
 class Ask(commands.Cog):
@@ -42,7 +48,7 @@ class Ask(commands.Cog):
     @app_commands.describe(question="What you want to know", private="Only you see the answer")
     async def ask(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         question: app_commands.Range[str, 1, QUESTION_LIMIT],
         private: bool = False,  # noqa: FBT002 - An option of the command.
     ) -> None:
@@ -54,38 +60,31 @@ class Ask(commands.Cog):
     @app_commands.describe(claim="A sentence that is true or false", private="Only you see it")
     async def check(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         claim: app_commands.Range[str, 1, QUESTION_LIMIT],
         private: bool = False,  # noqa: FBT002 - An option of the command.
     ) -> None:
         """Check whether a claim is true, by the notes first."""
         await self._answer(interaction, claim, private=private, claim=True)
 
-    async def ask_about(
-        self, interaction: discord.Interaction[Any], message: discord.Message
-    ) -> None:
+    async def ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """Take a message for a question."""
         await self._answer(interaction, _words(interaction, message), about=message.jump_url)
 
-    async def check_this(
-        self, interaction: discord.Interaction[Any], message: discord.Message
-    ) -> None:
+    async def check_this(self, interaction: Interaction, message: discord.Message) -> None:
         """Take a message for a claim."""
         text = _words(interaction, message)
         await self._answer(interaction, text, about=message.jump_url, claim=True)
 
     async def _answer(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         text: str,
         *,
         private: bool = False,
         claim: bool = False,
         about: str | None = None,
     ) -> None:
-        interaction.extras[PUBLIC] = not private
-        await interaction.response.defer(ephemeral=private, thinking=True)
-        await self._desk.require(Right.ASK, interaction)
         request = Request(
             place=place_of(interaction),
             channel_id=str(interaction.channel_id),
@@ -96,10 +95,24 @@ class Ask(commands.Cog):
             claim=claim,
             about=about,
         )
+        await self._admit(interaction, request, private=private)
         await self._desk.asker.ask(request, InteractionSpot(interaction, private=private))
 
+    async def _admit(self, interaction: Interaction, request: Request, *, private: bool) -> None:
+        """Refuse before acknowledging, so that only the asker sees it; unless that takes too long."""
+        try:
+            async with asyncio.timeout(_PROMPTLY):
+                await self._desk.require(Right.ASK, interaction)
+            self._desk.asker.admit(request, mine(interaction))
+        except TimeoutError:
+            await interaction.response.defer(ephemeral=private, thinking=True)
+            await self._desk.require(Right.ASK, interaction)
+            self._desk.asker.admit(request, mine(interaction))
+        else:
+            await interaction.response.defer(ephemeral=private, thinking=True)
 
-def _words(interaction: discord.Interaction[Any], message: discord.Message) -> str:
+
+def _words(interaction: Interaction, message: discord.Message) -> str:
     text = message.clean_content.strip()
     if not text:
         raise Refused(mine(interaction)("ask.no_text"))

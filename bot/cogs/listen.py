@@ -99,6 +99,7 @@ class Listen(commands.Cog):
         settings = await self._desk.settings(_guild(message))
         try:
             request = self._meant(message, parent, settings)
+            self._desk.asker.admit(request, request.t)
             async with message.channel.typing():
                 await self._desk.asker.ask(request, MessageSpot(message))
         except (Refused, ErenError) as error:
@@ -151,6 +152,7 @@ class Listen(commands.Cog):
             if burst.helped or not may(Right.ASK, settings, last.author):
                 return
             request = self._request(last, text, unasked=True, quiet=settings.auto_quiet)
+            self._desk.asker.admit(request, request.t)
             spot = MessageSpot(last, wanted=lambda: not burst.helped)
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError, discord.HTTPException) as error:

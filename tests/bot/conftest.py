@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,9 @@ from simcord.backend import serializers
 from simcord.enums import InteractionType
 
 from bot.client import ErenBot
-from eren_memory.app import App
+from eren_memory.app import App, open_app
 from eren_memory.community import GuildSettings
+from eren_memory.config import Settings
 from eren_memory.domain import By
 
 
@@ -81,10 +83,18 @@ class World:
         ]
 
 
+@pytest.fixture
+def message_content() -> bool:
+    """Whether the bot has the Message Content intent; a module that needs it overrides this."""
+    return False
+
+
 @pytest_asyncio.fixture
-async def warm_app(app: App) -> App:
-    await app.warm()
-    return app
+async def warm_app(settings: Settings, message_content: bool) -> AsyncIterator[App]:
+    chosen = settings.model_copy(update={"message_content": message_content})
+    async with open_app(chosen) as app:
+        await app.warm()
+        yield app
 
 
 @pytest.fixture

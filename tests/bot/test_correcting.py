@@ -38,9 +38,7 @@ def message(world: World, answer: Any) -> discord.Message:
     return found
 
 
-async def test_a_moderator_corrects_a_wrong_answer_in_three_interactions(
-    world: World, ferry: None
-):
+async def test_a_moderator_corrects_a_wrong_answer_in_three_interactions(world: World, ferry: None):
     answer = await ask(world)
     assert "at two" in answer.response.content
     # One: the menu. Two: the form.
@@ -250,9 +248,7 @@ async def test_an_answer_that_is_no_longer_kept_is_corrected_from_the_message(
 
 
 async def test_a_private_answer_stays_and_the_moderator_is_told_why(world: World, ferry: None):
-    answer = await world.moderator.slash(
-        world.channel, "ask", question=QUESTION, private=True
-    )
+    answer = await world.moderator.slash(world.channel, "ask", question=QUESTION, private=True)
     preview = await correct(world, world.moderator, answer)
     await world.moderator.click(preview.response, label="Save")
     assert "That answer is private" in preview.response.content
