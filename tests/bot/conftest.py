@@ -54,17 +54,26 @@ class World:
         [thread] = [one for one in channel.threads if one.id == made.id]
         return thread
 
+    def thread_under(self, message: Any) -> Any:
+        """A thread that hangs from a message, whose id it has."""
+        made = self.env.backend.create_thread(
+            self.channel.id, "aside", self.moderator.id, message_id=message.id
+        )
+        [thread] = [one for one in self.channel.threads if one.id == made.id]
+        return thread
+
     def demote(self, member: Any) -> None:
         """Take every role from a member."""
         self.env.backend.edit_member(self.guild.id, member.id, {"role_ids": []})
 
     async def click_forged(self, member: Any, message: Any, custom_id: str) -> Any:
         """A click that Discord would not let through: on a button that the message does not have."""
-        stored = self.env.backend.get_message(message.channel_id, message.id)
+        channel_id = getattr(message, "channel_id", None) or message.channel.id
+        stored = self.env.backend.get_message(channel_id, message.id)
         payload = dict(serializers.message_payload(self.env.backend, stored))
         button = {"type": 2, "style": 2, "label": "forged", "custom_id": custom_id}
         payload["components"] = [{"type": 1, "components": [button]}]
-        [channel] = [one for one in self.guild.channels.values() if one.id == message.channel_id]
+        [channel] = [one for one in self.guild.channels.values() if one.id == channel_id]
         return await _dispatch_actor_interaction(
             member,
             InteractionType.MESSAGE_COMPONENT,
