@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
-import discord
 from uuid_utils.compat import uuid7
 
 from bot import render
 from bot.desk import now
 from bot.failures import Refused
 from bot.limits import Limits
-from bot.splitting import Page, paged
+from bot.progress import Progress, Spot
+from bot.splitting import paged
 from bot.texts import Texts
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
@@ -27,14 +26,7 @@ from eren_memory.domain import Answer, ClaimCheck, Note, Place
 from eren_memory.errors import BadInput, ErenError
 from eren_memory.text import question_text
 
-_PATIENCE = 2.0
-"""Seconds after which progress is shown."""
-_BETWEEN_EDITS = 1.0
 _LAST_WORDS = 1.5
-_STILL = 5.0
-"""Seconds between two words of comfort while nothing else is known."""
-# Of an answer that is still growing.
-_SHOWN = 1_800
 # Earlier questions and answers that a follow-up is understood from.
 _CONVERSATION = 3
 # Candidates that *Why?* explains.
@@ -66,18 +58,6 @@ class Request:
     """Nobody asked the bot: no progress is shown, and the answer can be dismissed."""
     quiet: bool = False
     """Say nothing where no note applies."""
-
-
-class Spot(Protocol):
-    """Where an answer appears."""
-
-    async def show(self, text: str) -> None:
-        """Show progress, in the place of what was shown before."""
-        ...
-
-    async def finish(self, page: Page, t: Texts, *, dismissible: bool) -> tuple[str, ...]:
-        """Show the answer; returns the ids of its messages, none where it is not wanted any more."""
-        ...
 
 
 OnGap = Callable[[Review], Coroutine[Any, Any, None]]
@@ -143,9 +123,10 @@ class Asker:
 
     async def _ask(self, request: Request, spot: Spot) -> Asked | None:
         settings = await self._app.communities.settings(request.place.guild_id)
-        said = _Progress(spot, request)
+        said = Progress(spot, request.t)
+        shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with said.shown(), self._turn:
+            async with shown, self._turn:
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
@@ -164,7 +145,7 @@ class Asker:
         return asked
 
     async def _answer(
-        self, request: Request, settings: GuildSettings, said: _Progress
+        self, request: Request, settings: GuildSettings, said: Progress
     ) -> Answer | ClaimCheck:
         eren = self._app.eren_for(settings.model)
         if request.claim:
@@ -243,62 +224,6 @@ class Asker:
         review = await self._app.reviews.raised(Queue.GAP, asked, now())
         if self.on_gap is not None and not asked.private:
             await self.on_gap(review)
-
-
-class _Progress:
-    """What is shown before the answer: nothing for a moment, then words, at most one edit a second."""
-
-    def __init__(self, spot: Spot, request: Request) -> None:
-        self._spot = spot
-        self._t = request.t
-        self._hidden = request.unasked
-        self._text = ""
-        self._over = asyncio.Event()
-
-    def heard(self, text: str) -> None:
-        """The answer so far."""
-        self._text = text
-
-    @asynccontextmanager
-    async def shown(self) -> AsyncIterator[None]:
-        """Show progress for as long as the block runs."""
-        if self._hidden:
-            yield
-            return
-        task = asyncio.create_task(self._go_on())
-        try:
-            yield
-        finally:
-            # An edit that is under way is waited for: it must not arrive after the answer.
-            self._over.set()
-            await task
-
-    async def _go_on(self) -> None:
-        begun = time.monotonic()
-        shown, comforted, pause = "", 0.0, _PATIENCE
-        while not await self._over_within(pause):
-            pause = _BETWEEN_EDITS
-            waited = time.monotonic() - begun
-            text = shown
-            if self._text:
-                text = render.cut(f"{render.answer_body(self._text[:_SHOWN])} …")
-            elif not comforted or waited - comforted >= _STILL:
-                comforted = waited
-                text = f"-# {self._t('ask.thinking', seconds=round(waited))}"
-            if text != shown:
-                shown = text
-                try:
-                    await self._spot.show(text)
-                except discord.HTTPException as error:
-                    # Progress is a courtesy; the answer comes.
-                    _log.info("Progress could not be shown: %s", error)
-
-    async def _over_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._over.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
 
 
 def made_text(t: Texts, made: Answer | ClaimCheck) -> str:

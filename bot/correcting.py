@@ -18,22 +18,20 @@ from uuid import UUID
 
 import discord
 
-from bot import render
+from bot import previews, render
 from bot.access import Right, may
 from bot.controls import Control, Interaction, buttons
-from bot.desk import Desk, by, desk, guild_of, now, place_of
+from bot.desk import by, desk, guild_of, now, place_of
 from bot.forms import Filled, NoteForm, TextForm
 from bot.note_buttons import UndoButton, new_batch
-from bot.publishing import answer_link, publish
+from bot.publishing import publish
 from bot.texts import Texts, mine
 from eren_memory.conflicts import Compared
-from eren_memory.domain import Note, NoteDraft, NoteStatus, Place
-from eren_memory.errors import ErenError
+from eren_memory.domain import Note, NoteDraft, NoteStatus
 from eren_memory.rules import draft_of
 
 # More do not fit into a button's 100 characters.
 _MOST_REPLACED = 3
-_PREVIEWED = 500
 _STYLES = {
     "save": discord.ButtonStyle.success,
     "replace": discord.ButtonStyle.primary,
@@ -92,7 +90,9 @@ async def add(interaction: Interaction, draft: NoteDraft) -> None:
     note = await at.app.notebook.add(guild, draft, act)
     text = t("done.add", number=note.number, title=render.title(note, 200))
     view = buttons(UndoButton(act.batch or note.id, t))
-    await interaction.edit_original_response(content=f"{text}{_doubts(t, compared)}", view=view)
+    await interaction.edit_original_response(
+        content=f"{text}{previews.doubts(t, compared)}", view=view
+    )
 
 
 async def approve(interaction: Interaction, number: int, revision: int) -> bool:
@@ -117,19 +117,21 @@ async def meet(interaction: Interaction, step: Step) -> None:
     if compared.grave:
         await _show_conflicts(interaction, step, compared)
     else:
-        await preview(interaction, step, _doubts(mine(interaction), compared))
+        await preview(interaction, step, previews.doubts(mine(interaction), compared))
 
 
 async def preview(interaction: Interaction, step: Step, doubts: str = "") -> None:
     """The answer before and after, asked for real; nothing is in use yet."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
     note = await at.app.notebook.ledger.note(guild, step.number)
-    lines = [t("preview.title", number=note.number), render.quoted(note.text, _PREVIEWED)]
+    lines = [t("preview.title", number=note.number), render.quoted(note.text, previews.QUOTED)]
     lines += [t("preview.replaces", number=number) for number in step.replaced]
     if note.scope:
         lines.append(t("note.scope", where=render.where(t, note.scope)))
     if note.question:
-        lines += await _before_and_after(at, t, note, step, place_of(interaction))
+        lines += await previews.before_and_after(
+            at, t, note, [*step.replaced], place_of(interaction)
+        )
     view = buttons(*(StepButton(act, step, t) for act in ("save", "edit", "cancel")))
     text = render.cut("\n".join(lines) + doubts)
     await interaction.edit_original_response(content=text, view=view)
@@ -219,41 +221,14 @@ async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
 
 async def _show_conflicts(interaction: Interaction, step: Step, compared: Compared) -> None:
     t = mine(interaction)
-    lines = [t("conflict.title", number=step.number)]
-    for one in compared.grave[:_MOST_REPLACED]:
-        kind = t(f"conflict.{one.kind}", p=f"{one.p:.0%}")
-        lines += [f"**#{one.note.number}** · {kind}", render.quoted(one.note.text)]
-    lines.append(t("conflict.choose"))
     step = replace(
         step,
         replaced={one.note.number: one.note.revision for one in compared.grave[:_MOST_REPLACED]},
     )
     choices = ("replace", "merge", "narrow", "keep", "cancel")
     view = buttons(*(StepButton(act, step, t) for act in choices))
-    text = render.cut("\n".join(lines) + _doubts(t, compared))
+    text = previews.conflicts(t, step.number, compared, len(step.replaced))
     await interaction.edit_original_response(content=text, view=view)
-
-
-async def _before_and_after(at: Desk, t: Texts, note: Note, step: Step, here: Place) -> list[str]:
-    """What the question was answered, and what it would be."""
-    question = note.question or ""
-    link = answer_link(note)
-    asked = link and await at.app.records.by_message(note.guild_id, link[1])
-    place = Place(note.guild_id, asked.channels) if asked else here
-    eren, style = await at.assistant(note.guild_id)
-    lines = [t("preview.question"), render.quoted(question, 200)]
-    try:
-        before = asked.text if asked else (await eren.answer(question, place, style=style)).text
-        after = await eren.preview(
-            question, place, draft_of(note), instead_of=list(step.replaced), style=style
-        )
-    except ErenError as error:
-        return [*lines, t("preview.failed", reason=str(error))]
-    lines += [t("preview.before"), render.quoted(before, _PREVIEWED // 2)]
-    lines += [t("preview.after"), render.quoted(after.text, _PREVIEWED // 2)]
-    if not any(one.note.number == 0 for one in after.notes):
-        lines.append(t("preview.unused"))
-    return lines
 
 
 async def _open_edit(interaction: Interaction, step: Step) -> None:
@@ -309,9 +284,3 @@ async def _cancel(interaction: Interaction, step: Step) -> None:
     if note.author_id == str(interaction.user.id):
         await at.app.notebook.reject(guild, step.number, by(interaction))
     await interaction.edit_original_response(content=t("correct.cancelled"), view=None)
-
-
-def _doubts(t: Texts, compared: Compared) -> str:
-    if not compared.compared:
-        return f"\n-# {t('conflict.not_compared')}"
-    return "" if compared.by_model else f"\n-# {t('conflict.no_model')}"

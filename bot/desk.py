@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ from bot import access
 from bot.access import Right
 from eren_memory.app import App
 from eren_memory.community import GuildSettings
-from eren_memory.domain import By, Place, View
+from eren_memory.domain import Answer, By, NoteDraft, Place, View
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from bot.asking import Asker
     from bot.client import ErenBot
     from bot.staff import Staff
-    from eren_memory.engine import Eren
-    from eren_memory.prompts import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,19 @@ class Desk:
         access.require(right, settings, interaction)
         return settings
 
-    async def assistant(self, guild_id: str) -> tuple[Eren, Style]:
-        """The assistant as a guild wants it: on which model, in which style."""
-        settings = await self.settings(guild_id)
-        return self.app.eren_for(settings.model), self.app.style_of(settings)
+    async def answer(self, question: str, place: Place) -> Answer:
+        """The answer as a guild wants it: on its model, in its style. Raises `ErenError`."""
+        settings = await self.settings(place.guild_id)
+        eren, style = self.app.eren_for(settings.model), self.app.style_of(settings)
+        return await eren.answer(question, place, style=style)
+
+    async def preview(
+        self, question: str, place: Place, draft: NoteDraft, instead_of: Sequence[int]
+    ) -> Answer:
+        """What it would be with a draft in the place of some notes. Raises `ErenError`."""
+        settings = await self.settings(place.guild_id)
+        eren, style = self.app.eren_for(settings.model), self.app.style_of(settings)
+        return await eren.preview(question, place, draft, instead_of=instead_of, style=style)
 
 
 def desk(interaction: discord.Interaction[Any]) -> Desk:

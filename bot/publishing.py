@@ -122,8 +122,7 @@ async def _edit(
     if question:
         try:
             # What it says from now on, in this place.
-            eren, style = await at.assistant(note.guild_id)
-            made = await eren.answer(question, place, style=style)
+            made = await at.answer(question, place)
             if any(one.note.id == note.id for one in made.notes):
                 text, trace = made.text, trace_of(made)
         except ErenError as error:

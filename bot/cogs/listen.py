@@ -96,14 +96,14 @@ class Listen(commands.Cog):
         return None
 
     async def _answer(self, message: discord.Message, parent: Asked | None) -> None:
-        settings = await self._desk.settings(_guild(message))
+        settings, spot = await self._desk.settings(_guild(message)), MessageSpot(message)
         try:
             request = self._meant(message, parent, settings)
             self._desk.asker.admit(request, request.t)
             async with message.channel.typing():
-                await self._desk.asker.ask(request, MessageSpot(message))
+                await self._desk.asker.ask(request, spot)
         except (Refused, ErenError) as error:
-            await message.reply(str(error), mention_author=False)
+            await spot.show(str(error))
 
     def _meant(
         self, message: discord.Message, parent: Asked | None, settings: GuildSettings

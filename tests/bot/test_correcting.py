@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import discord
 import pytest
 
 from eren_memory.domain import By, NoteDraft
@@ -33,7 +32,7 @@ async def correct(world: World, who: Any, answer: Any, **form: str) -> Any:
     return await who.submit_modal(shown, FORM | form)
 
 
-def message(world: World, answer: Any) -> discord.Message:
+def message(world: World, answer: Any) -> Any:
     [found] = [one for one in world.channel.history() if one.id == answer.response.id]
     return found
 

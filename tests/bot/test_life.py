@@ -130,15 +130,6 @@ async def test_a_question_that_is_too_long_is_refused_with_the_limit(world: Worl
     assert "1,000" in world.channel.last_message.content
 
 
-async def test_a_reply_that_discord_fails_to_take_at_once_is_sent_once(
-    world: World, endpoint: Endpoint
-):
-    world.env.inject_error("POST", "/channels/*/messages", status=500, times=1)
-    await world.member.send(world.channel, f"<@{world.env.bot.user.id}> Who?")
-    mine = [one for one in world.channel.history() if one.author.id == world.env.bot.user.id]
-    assert len(mine) <= 1
-
-
 async def test_commands_are_known_in_german_by_their_translation(app: App):
     import simcord
 

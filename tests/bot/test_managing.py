@@ -32,6 +32,7 @@ async def test_add_without_a_text_opens_a_form(world: World):
     assert saved.response.content.startswith(f"Added **#1**: {FERRY}")
     made = await world.app.notebook.ledger.note(str(world.guild.id), 1)
     assert made.scope == (str(world.channel.id),)
+    assert made.valid_until
     assert made.valid_until.isoformat() == "2027-02-01T00:00:00+00:00"
     assert made.reason == "timetable"
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from bot import asking
+from bot import progress
 from bot.asking import Asker, Request
 from bot.failures import Refused
 from bot.splitting import Page
@@ -40,13 +40,13 @@ def request(question: str = "Who?", asker: str = "ann", **fields: Any) -> Reques
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_PATIENCE", 0.2)
-    monkeypatch.setattr(asking, "_BETWEEN_EDITS", 0.1)
-    monkeypatch.setattr(asking, "_STILL", 0.3)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.2)
+    monkeypatch.setattr(progress, "_BETWEEN_EDITS", 0.1)
+    monkeypatch.setattr(progress, "_STILL", 0.3)
 
 
 async def test_a_quick_answer_shows_no_progress(app: App, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(asking, "_PATIENCE", 30)
+    monkeypatch.setattr(progress, "_PATIENCE", 30)
     wall = Wall()
     await Asker(app).ask(request(), wall)
     assert wall.shown == []

@@ -1,0 +1,55 @@
+"""What a moderator is shown before a correction is in use: what it meets, and what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot import render
+from bot.desk import Desk
+from bot.publishing import answer_link
+from bot.texts import Texts
+from eren_memory.conflicts import Compared
+from eren_memory.domain import Note, Place
+from eren_memory.errors import ErenError
+from eren_memory.rules import draft_of
+
+QUOTED = 500
+"""Characters of a draft that are shown; of an answer half as many."""
+
+
+def conflicts(t: Texts, number: int, compared: Compared, most: int) -> str:
+    """The notes that say the same as a draft, or contradict it."""
+    lines = [t("conflict.title", number=number)]
+    for one in compared.grave[:most]:
+        kind = t(f"conflict.{one.kind}", p=f"{one.p:.0%}")
+        lines += [f"**#{one.note.number}** · {kind}", render.quoted(one.note.text)]
+    lines.append(t("conflict.choose"))
+    return render.cut("\n".join(lines) + doubts(t, compared))
+
+
+async def before_and_after(
+    at: Desk, t: Texts, note: Note, replaced: Sequence[int], here: Place
+) -> list[str]:
+    """What the question was answered, and what it would be."""
+    question = note.question or ""
+    link = answer_link(note)
+    asked = link and await at.app.records.by_message(note.guild_id, link[1])
+    place = Place(note.guild_id, asked.channels) if asked else here
+    lines = [t("preview.question"), render.quoted(question, 200)]
+    try:
+        before = asked.text if asked else (await at.answer(question, place)).text
+        after = await at.preview(question, place, draft_of(note), replaced)
+    except ErenError as error:
+        return [*lines, t("preview.failed", reason=str(error))]
+    lines += [t("preview.before"), render.quoted(before, QUOTED // 2)]
+    lines += [t("preview.after"), render.quoted(after.text, QUOTED // 2)]
+    if not any(one.note.number == 0 for one in after.notes):
+        lines.append(t("preview.unused"))
+    return lines
+
+
+def doubts(t: Texts, compared: Compared) -> str:
+    """What the comparison could not do, in small print; empty when all is well."""
+    if not compared.compared:
+        return f"\n-# {t('conflict.not_compared')}"
+    return "" if compared.by_model else f"\n-# {t('conflict.no_model')}"
