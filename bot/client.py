@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from datetime import timedelta
 from typing import Any
 
 import discord
@@ -116,15 +115,13 @@ class ErenBot(commands.Bot):
 
     @tasks.loop(hours=24)
     async def housekeeping(self) -> None:
-        """Forget answers, and the queue, after their time."""
-        app, kept = self.desk.app, timedelta(days=self.desk.app.settings.answers_kept_days)
+        """Forget what has had its time, once a day."""
         try:
-            answers = await app.records.forget_before(now() - kept)
-            await app.reviews.forget_before(now() - kept)
+            swept = await self.desk.app.sweep(now())
         except ErenError as error:
-            _log.warning("Old answers could not be forgotten: %s", error)
+            _log.warning("What has had its time could not be forgotten: %s", error)
         else:
-            _log.info("Forgot %d answers.", answers)
+            _log.info("Forgotten: %s", swept)
 
     async def _sync_if_changed(self) -> None:
         """Discord limits syncing, and a refused sync must not end the bot."""

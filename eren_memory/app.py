@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from eren_memory.community import GuildSettings
@@ -24,6 +24,7 @@ from eren_memory.notebook import Notebook
 from eren_memory.projection import Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
 from eren_memory.relevance import Calibrations, Task
+from eren_memory.retention import Swept, sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,18 @@ class App:
     def style_of(chosen: GuildSettings) -> Style:
         """How a guild wants its answers phrased."""
         return chat_style(chosen.tone, chosen.length)
+
+    async def sweep(self, now: datetime) -> Swept:
+        """Forget what is older than the settings promise."""
+        return await sweep(
+            self.notebook,
+            self.records,
+            self.reviews,
+            self.communities,
+            now,
+            timedelta(days=self.settings.answers_kept_days),
+            timedelta(days=self.settings.departed_kept_days),
+        )
 
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""

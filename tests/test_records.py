@@ -254,3 +254,25 @@ async def test_one_act_is_taken_back_by_its_batch_whatever_was_done_since(app: A
     for who in ("mod", "somebody"):
         with pytest.raises(BadInput, match="not yours to take back"):
             await app.notebook.undo("g", By(who), batch)
+
+
+async def test_a_guild_that_left_is_forgotten_after_its_time_and_others_are_not(app: App):
+    for guild in ("gone", "here"):
+        made = await app.notebook.add(guild, NoteDraft("Ann lives in Oslo."), By("mod"))
+        await app.records.keep(asked(guild_id=guild, notes=(Used(made.id, 1),)))
+        await app.reviews.raised(Queue.GAP, asked(guild_id=guild), NOW)
+    await app.communities.left("gone", NOW)
+    kept = timedelta(days=app.settings.departed_kept_days)
+    answers_kept = timedelta(days=app.settings.answers_kept_days)
+    assert answers_kept < kept
+    early = await app.sweep(NOW + answers_kept - timedelta(days=1))
+    assert (early.answers, early.reviews, early.notes) == (0, 0, 0)
+    await app.sweep(NOW + kept - timedelta(days=1))
+    [note] = await app.notebook.ledger.notes("gone")
+    assert note.text == "Ann lives in Oslo."
+    assert (await app.sweep(NOW + kept + timedelta(days=1))).notes == 1
+    [note] = await app.notebook.ledger.notes("gone")
+    assert (note.status, note.text) == ("erased", "")
+    [note] = await app.notebook.ledger.notes("here")
+    assert note.text == "Ann lives in Oslo."
+    assert await app.communities.departed(NOW + kept * 9) == []

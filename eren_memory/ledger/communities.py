@@ -90,3 +90,10 @@ class Communities:
         )
         async with self._ledger.reading() as connection:
             return [(row.guild_id, row.left_at) for row in await connection.execute(query)]
+
+    async def forget(self, guild_id: str) -> None:
+        """Delete what a guild chose."""
+        async with self._ledger.writing() as connection:
+            await connection.execute(
+                sa.delete(communities).where(communities.c.guild_id == guild_id)
+            )

@@ -144,9 +144,14 @@ class Records:
             unhelpful=ratings.get(False, 0),
         )
 
-    async def forget_before(self, moment: datetime) -> int:
-        """Delete answers that are older, with what was said of them; returns how many."""
+    async def forget_before(self, moment: datetime, guild_id: str | None = None) -> int:
+        """Delete answers that are older, with what was said of them; returns how many.
+
+        Of one guild only, where it is given.
+        """
         old = sa.select(answers.c.id).where(answers.c.at < moment).order_by(answers.c.at)
+        if guild_id is not None:
+            old = old.where(answers.c.guild_id == guild_id)
         done = 0
         while True:
             async with self._ledger.writing() as connection:

@@ -109,11 +109,13 @@ class Reviews:
             )
             return [_review(row) for row in done]
 
-    async def forget_before(self, moment: datetime) -> int:
-        """Delete entries that were opened earlier; returns how many."""
+    async def forget_before(self, moment: datetime, guild_id: str | None = None) -> int:
+        """Delete entries that were opened earlier, of one guild or of all; returns how many."""
+        old = sa.delete(reviews).where(reviews.c.opened_at < moment)
+        if guild_id is not None:
+            old = old.where(reviews.c.guild_id == guild_id)
         async with self._ledger.writing() as connection:
-            done = await connection.execute(sa.delete(reviews).where(reviews.c.opened_at < moment))
-        return done.rowcount
+            return (await connection.execute(old)).rowcount
 
 
 def _review(row: Any) -> Review:
