@@ -140,7 +140,7 @@ class ErenBot(commands.Bot):
         try:
             await self.tree.sync()
             mark.write_text(digest)
-        except (discord.HTTPException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - Whatever it was, the bot can do without.
             _log.warning("Discord did not take the commands (%s); the old ones stay.", error)
 
 

@@ -1,0 +1,283 @@
+"""Just enough of Discord on loopback to run the unmodified process against: REST and a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+ROOT = Path(__file__).parents[2]
+BOT, GUILD, CHANNEL, MOD_ROLE = "1000", "2000", "3000", "4000"
+_MANAGE_MESSAGES = 1 << 13
+# The process is the real one; only where Discord is found is another.
+_ELSEWHERE = """\
+import os
+import yarl
+import discord.gateway, discord.http
+url = os.environ["TEST_DISCORD"]
+discord.http.Route.BASE = url + "/api/v10"
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url.replace("http", "ws") + "/gateway")
+"""
+
+
+@dataclass
+class Call:
+    """A request to the REST interface."""
+
+    method: str
+    path: str
+    body: Any
+    at: float
+
+
+@dataclass
+class Discord:
+    """The server. `calls` has what the bot asked of it, `dispatch` tells the bot something."""
+
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    identified: int = 0
+    resumed: int = 0
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    _socket: web.WebSocketResponse | None = None
+    _sequence: int = 0
+    _ids: int = 10_000
+    _missed: list[dict[str, Any]] = field(default_factory=list)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return str(self._ids)
+
+    def said(self, method: str, part: str) -> list[Call]:
+        return [one for one in self.calls if one.method == method and part in one.path]
+
+    async def dispatch(self, event: str, data: Any) -> None:
+        self._sequence += 1
+        payload = {"op": 0, "t": event, "s": self._sequence, "d": data}
+        if self._socket is None or self._socket.closed:
+            self._missed.append(payload)
+        else:
+            await self._socket.send_json(payload)
+
+    async def drop(self) -> None:
+        """Ask the bot to reconnect, as Discord does every few hours."""
+        assert self._socket is not None
+        self.ready.clear()
+        await self._socket.send_json({"op": 7, "d": None})
+
+    async def slash(self, member: str, name: str, **options: Any) -> str:
+        """A member uses a command; returns the interaction's id."""
+        interaction = self.new_id()
+        kinds = {str: 3, bool: 5, int: 4}
+        given = [
+            {"name": key, "type": kinds[type(value)], "value": value}
+            for key, value in options.items()
+        ]
+        root, *rest = name.split()
+        [command] = [one for one in self.commands if one["name"] == root]
+        if rest:
+            given = [{"name": rest[0], "type": 1, "options": given}]
+        roles = [MOD_ROLE] if member.startswith("9") else []
+        await self.dispatch(
+            "INTERACTION_CREATE",
+            {
+                "id": interaction,
+                "application_id": BOT,
+                "type": 2,
+                "token": f"token{interaction}",
+                "version": 1,
+                "guild_id": GUILD,
+                "channel_id": CHANNEL,
+                "channel": _channel(),
+                "guild": {"id": GUILD, "features": [], "locale": "en-US"},
+                "locale": "en-US",
+                "guild_locale": "en-US",
+                "app_permissions": str((1 << 50) - 1),
+                "entitlements": [],
+                "authorizing_integration_owners": {"0": GUILD},
+                "context": 0,
+                "attachment_size_limit": 10_000_000,
+                "member": _member(member, roles),
+                "data": {
+                    "id": command["id"],
+                    "name": root,
+                    "type": 1,
+                    "guild_id": None,
+                    "options": given,
+                },
+            },
+        )
+        return interaction
+
+    def answer_to(self, interaction: str) -> str | None:
+        """What the response to a command says by now."""
+        edits = self.said("PATCH", f"token{interaction}/messages/@original")
+        return str(edits[-1].body["content"]) if edits else None
+
+    async def rest(self, request: web.Request) -> web.StreamResponse:
+        body: Any = None
+        if request.content_type == "application/json" and request.can_read_body:
+            body = await request.json()
+        elif request.content_type.startswith("multipart/"):
+            form = await request.post()
+            body = json.loads(str(form["payload_json"]))
+        path = request.path.removeprefix("/api/v10")
+        self.calls.append(Call(request.method, path, body, time.monotonic()))
+        if request.method == "DELETE":
+            return web.Response(status=204)
+        # The client looks for exactly this type.
+        answer = json.dumps(self._answer(path, body)).encode()
+        return web.Response(body=answer, content_type="application/json")
+
+    def _answer(self, path: str, body: Any) -> Any:
+        if "/callback" in path:
+            interaction = {"id": path.split("/")[2], "type": 2, "response_message_ephemeral": True}
+            return {"interaction": interaction | {"response_message_loading": True}}
+        if path == "/gateway/bot":
+            limits = {"total": 99, "remaining": 99, "reset_after": 0, "max_concurrency": 1}
+            url = self.url.replace("http", "ws") + "/gateway"
+            return {"url": url, "shards": 1, "session_start_limit": limits}
+        if path == "/users/@me":
+            return _user(BOT, "bot") | {"bot": True}
+        if path == "/oauth2/applications/@me":
+            owner = {"owner": _user("1", "owner"), "id": BOT, "name": "eren", "flags": 0}
+            extra = {"description": "", "icon": None, "bot_public": True, "verify_key": ""}
+            return owner | extra | {"bot_require_code_grant": False}
+        if path.endswith("/commands"):
+            self.commands = [one | {"id": self.new_id()} for one in body]
+            stored = {"application_id": BOT, "version": "1", "dm_permission": None}
+            return [{"description": ""} | one | stored for one in self.commands]
+        return {
+            "id": self.new_id(), "channel_id": CHANNEL, "author": _user(BOT, "bot"),
+            "content": (body or {}).get("content", ""), "timestamp": "2026-11-25T00:00:00+00:00",
+            "edited_timestamp": None, "tts": False, "mention_everyone": False, "mentions": [],
+            "mention_roles": [], "attachments": [], "embeds": [], "pinned": False, "type": 0,
+        }  # fmt: skip
+
+    async def gateway(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._socket = socket
+        await socket.send_json({"op": 10, "d": {"heartbeat_interval": 30_000}})
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            received = json.loads(message.data)
+            if received["op"] == 1:
+                await socket.send_json({"op": 11, "d": None})
+            elif received["op"] == 2:
+                await self._welcome()
+            elif received["op"] == 6:
+                self.resumed += 1
+                for payload in self._missed:
+                    await socket.send_json(payload)
+                self._missed.clear()
+                await self.dispatch("RESUMED", {})
+                self.ready.set()
+        return socket
+
+    async def _welcome(self) -> None:
+        self.identified += 1
+        url = self.url.replace("http", "ws") + "/gateway"
+        await self.dispatch(
+            "READY",
+            {
+                "v": 10, "user": _user(BOT, "bot") | {"bot": True}, "session_id": "s",
+                "guilds": [{"id": GUILD, "unavailable": True}], "resume_gateway_url": url,
+                "application": {"id": BOT, "flags": 0},
+            },
+        )  # fmt: skip
+        everyone = {"id": GUILD, "name": "@everyone", "permissions": str(1 << 10 | 1 << 11)}
+        mods = {"id": MOD_ROLE, "name": "Mods", "permissions": str(_MANAGE_MESSAGES)}
+        shape = {"color": 0, "hoist": False, "position": 1, "managed": False, "mentionable": False}
+        guild = {
+            "id": GUILD, "name": "guild", "owner_id": "1", "channels": [_channel()], "threads": [],
+            "roles": [everyone | shape, mods | shape], "emojis": [], "stickers": [],
+            "members": [_member(BOT, [])], "features": [], "member_count": 3, "presences": [],
+            "voice_states": [], "stage_instances": [], "guild_scheduled_events": [],
+            "preferred_locale": "en-US", "premium_tier": 0, "nsfw_level": 0, "mfa_level": 0,
+            "verification_level": 0, "default_message_notifications": 0, "large": False,
+            "explicit_content_filter": 0, "system_channel_flags": 0, "unavailable": False,
+        }  # fmt: skip
+        await self.dispatch("GUILD_CREATE", guild)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def serve() -> AsyncIterator[Discord]:
+    """A running server on a free port."""
+    discord = Discord()
+    app = web.Application()
+    app.router.add_get("/gateway", discord.gateway)
+    app.router.add_route("*", "/api/v10/{path:.*}", discord.rest)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    discord.url = f"http://127.0.0.1:{port}"
+    yield discord
+    if discord._socket is not None:
+        with contextlib.suppress(ConnectionError):
+            await discord._socket.close()
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def process(
+    discord: Discord, folder: Path, environment: dict[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`python -m bot`, as an operator starts it."""
+    hook = folder / "hook"
+    hook.mkdir(exist_ok=True)
+    (hook / "sitecustomize.py").write_text(_ELSEWHERE)
+    own = {
+        "DISCORD_TOKEN": "token",
+        "TEST_DISCORD": discord.url,
+        "PYTHONPATH": f"{hook}{os.pathsep}{ROOT}",
+        "EREN_HOME": str(folder / "home"),
+    }
+    with (folder / "log.txt").open("ab") as log:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot",
+            cwd=folder, env={**os.environ, **own, **environment}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+def _user(user_id: str, name: str) -> dict[str, Any]:
+    return {"id": user_id, "username": name, "discriminator": "0", "avatar": None}
+
+
+def _member(user_id: str, roles: list[str]) -> dict[str, Any]:
+    permissions = 1 << 10 | 1 << 11 | (_MANAGE_MESSAGES if roles else 0)
+    return {
+        "user": _user(user_id, f"user{user_id}"), "roles": roles, "nick": None, "deaf": False,
+        "joined_at": "2026-01-01T00:00:00+00:00", "mute": False, "flags": 0,
+        "permissions": str(permissions), "pending": False,
+    }  # fmt: skip
+
+
+def _channel() -> dict[str, Any]:
+    return {
+        "id": CHANNEL, "type": 0, "guild_id": GUILD, "name": "general", "position": 0,
+        "permission_overwrites": [], "topic": None, "nsfw": False, "last_message_id": None,
+        "rate_limit_per_user": 0, "parent_id": None, "permissions": str(1 << 10 | 1 << 11),
+        "flags": 0,
+    }  # fmt: skip

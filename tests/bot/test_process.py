@@ -1,0 +1,142 @@
+"""The unmodified `python -m bot` against a loopback Discord: promptness, stops and reconnections."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.bot import loopback
+from tests.bot.loopback import Discord
+from tests.endpoint import Endpoint, Reply
+
+_PROMPT = 3.0
+MODERATOR, MEMBER = "9001", "5001"
+
+
+@pytest_asyncio.fixture
+async def discord() -> AsyncIterator[Discord]:
+    async with loopback.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def environment(endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "EREN_MODEL": "scripted",
+        "OPENAI_BASE_URL": endpoint.url,
+        "OPENAI_API_KEY": "sk-secret-of-the-tests",
+        "EREN_EMBEDDING_MODEL": "hashed-words",
+        "EREN_EMBEDDING_URL": endpoint.url,
+    }
+
+
+async def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_slow_model_keeps_nobody_waiting_for_an_acknowledgement(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    endpoint.default = Reply("at last", delay=4)
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        asked = time.monotonic()
+        interaction = await discord.slash(MEMBER, "ask", question="Who?")
+        await until(lambda: discord.said("POST", f"/{interaction}/"), _PROMPT)
+        assert discord.said("POST", f"/{interaction}/")[0].body["type"] == 5
+        await until(lambda: discord.answer_to(interaction), 3.5)
+        assert str(discord.answer_to(interaction)).startswith("-# Thinking")
+        await until(lambda: str(discord.answer_to(interaction)).startswith("at last"))
+        edits = discord.said("PATCH", f"token{interaction}")
+        shown = edits[:-1]  # The answer itself need not wait.
+        assert all(later.at - one.at > 0.9 for one, later in pairwise(shown))
+        assert edits[0].at - asked < 3.5
+
+
+async def test_fifty_questions_at_once_are_acknowledged_in_time_and_all_answered(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    endpoint.default = Reply("done", delay=0.5)
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        asked = {
+            await discord.slash(str(6000 + n), "ask", question=f"Who {n}?"): time.monotonic()
+            for n in range(50)
+        }
+        await until(lambda: all(discord.said("POST", f"/{one}/") for one in asked), 10)
+        for one, at in asked.items():
+            assert discord.said("POST", f"/{one}/")[0].at - at < _PROMPT
+        await until(
+            lambda: all(str(discord.answer_to(one)).startswith("done") for one in asked), 60
+        )
+
+
+async def test_a_stop_finishes_what_it_can_hands_back_the_rest_and_keeps_the_notes(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    endpoint.when("quick", Reply("soon", delay=2))
+    endpoint.when("slow", Reply("never", delay=60))
+    async with loopback.process(discord, tmp_path, environment) as child:
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        added = await discord.slash(MODERATOR, "note add", text="The ferry leaves at noon.")
+        await until(lambda: "Added **#1**" in str(discord.answer_to(added)))
+        quick = await discord.slash(MEMBER, "ask", question="quick?")
+        slow = await discord.slash(MEMBER, "ask", question="slow?")
+        await until(lambda: len(endpoint.requests) >= 2)
+        stopped = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(child.wait(), 15) == 0
+        assert time.monotonic() - stopped < 10
+    assert str(discord.answer_to(quick)).startswith("soon")
+    assert "being restarted" in str(discord.answer_to(slow))
+    discord.ready.clear()
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        listed = await discord.slash(MODERATOR, "note list")
+        await until(lambda: "The ferry leaves at noon." in str(discord.answer_to(listed)))
+        # The commands are the same, so Discord is not told again.
+        assert len(discord.said("PUT", "/commands")) == 1
+
+
+async def test_a_reconnection_in_mid_answer_loses_and_doubles_nothing(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    endpoint.default = Reply("done", delay=2)
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        first = await discord.slash(MEMBER, "ask", question="Who?")
+        await until(lambda: endpoint.requests)
+        await discord.drop()
+        await asyncio.wait_for(discord.ready.wait(), 20)
+        second = await discord.slash(MEMBER, "ask", question="And who?")
+        for one in (first, second):
+            await until(lambda one=one: str(discord.answer_to(one)).startswith("done"))
+        assert (discord.identified, discord.resumed) == (1, 1)
+        assert len(endpoint.requests) == 2
+        for one in (first, second):
+            assert len(discord.said("POST", f"/{one}/")) == 1
+
+
+@pytest.mark.parametrize("token", ["sk-secret-of-the-tests"])
+async def test_no_secret_is_in_the_log(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path, token: str
+):
+    endpoint.default = Reply(
+        status=401, body='{"error": {"message": "bad sk-secret-of-the-tests"}}'
+    )
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        asked = await discord.slash(MEMBER, "ask", question="Who?")
+        await until(lambda: discord.answer_to(asked))
+        assert token not in str(discord.answer_to(asked))
+    assert token not in (tmp_path / "log.txt").read_text()
