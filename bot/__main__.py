@@ -34,7 +34,7 @@ There is no DISCORD_TOKEN, so the bot cannot log in. From the developer portal t
  5. Copy the Application ID (General Information) into this link and open it to invite the bot:
     https://discord.com/oauth2/authorize?client_id=APPLICATION_ID&scope=bot+applications.commands&permissions={_PERMISSIONS.value}
  6. Run python -m bot again, and in your server type:  /ask question: What can you do?
-    Members who can manage messages also have /note add, /note list and /note retire."""
+    An answer is wrong? In the message's menu choose Apps → Correct this answer. /eren setup has the rest."""
 
 
 async def _run(settings: Settings, token: str) -> None:
@@ -58,6 +58,8 @@ async def _run(settings: Settings, token: str) -> None:
 
 def main() -> int:
     """Run the bot; returns the exit status."""
+    # It never speaks, and needs no codecs to be reminded of.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = load_settings()

@@ -85,7 +85,7 @@ async def test_a_stop_finishes_what_it_can_hands_back_the_rest_and_keeps_the_not
     discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
 ):
     endpoint.when("quick", Reply("soon", delay=2))
-    endpoint.when("slow", Reply("never", delay=60))
+    endpoint.when("slow", Reply("never", delay=14))
     async with loopback.process(discord, tmp_path, environment) as child:
         await asyncio.wait_for(discord.ready.wait(), 30)
         added = await discord.slash(MODERATOR, "note add", text="The ferry leaves at noon.")
