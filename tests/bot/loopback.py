@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 ROOT = Path(__file__).parents[2]
-BOT, GUILD, CHANNEL, MOD_ROLE = "1000", "2000", "3000", "4000"
+BOT, GUILD, CHANNEL, FORUM, MOD_ROLE = "1000", "2000", "3000", "3500", "4000"
 _MANAGE_MESSAGES = 1 << 13
 # The process is the real one; only where Discord is found is another.
 _ELSEWHERE = """\
@@ -120,6 +120,23 @@ class Discord:
         )
         return interaction
 
+    async def post(self, member: str, content: str) -> str:
+        """A member opens a post in the forum; returns the post's id, which its first message has."""
+        post = self.new_id()
+        stamp = "2026-11-25T00:00:00+00:00"
+        metadata = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": stamp}
+        thread = {
+            "id": post, "guild_id": GUILD, "parent_id": FORUM, "type": 11, "owner_id": member,
+            "name": "post", "thread_metadata": metadata | {"locked": False}, "message_count": 0,
+            "member_count": 1, "rate_limit_per_user": 0, "flags": 0, "last_message_id": None,
+        }  # fmt: skip
+        await self.dispatch("THREAD_CREATE", thread | {"newly_created": True})
+        message = self._message(post, post, content, _user(member, "member"))
+        await self.dispatch(
+            "MESSAGE_CREATE", message | {"guild_id": GUILD, "member": _member(member, [])}
+        )
+        return post
+
     def answer_to(self, interaction: str) -> str | None:
         """What the response to a command says by now."""
         edits = self.said("PATCH", f"token{interaction}/messages/@original")
@@ -158,11 +175,16 @@ class Discord:
             self.commands = [one | {"id": self.new_id()} for one in body]
             stored = {"application_id": BOT, "version": "1", "dm_permission": None}
             return [{"description": ""} | one | stored for one in self.commands]
+        content = str((body or {}).get("content", ""))
+        return self._message(self.new_id(), CHANNEL, content, _user(BOT, "bot"))
+
+    @staticmethod
+    def _message(message: str, channel: str, content: str, author: Any) -> dict[str, Any]:
         return {
-            "id": self.new_id(), "channel_id": CHANNEL, "author": _user(BOT, "bot"),
-            "content": (body or {}).get("content", ""), "timestamp": "2026-11-25T00:00:00+00:00",
-            "edited_timestamp": None, "tts": False, "mention_everyone": False, "mentions": [],
-            "mention_roles": [], "attachments": [], "embeds": [], "pinned": False, "type": 0,
+            "id": message, "channel_id": channel, "author": author, "content": content,
+            "timestamp": "2026-11-25T00:00:00+00:00", "edited_timestamp": None, "tts": False,
+            "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [],
+            "embeds": [], "pinned": False, "type": 0,
         }  # fmt: skip
 
     async def gateway(self, request: web.Request) -> web.StreamResponse:
@@ -202,7 +224,8 @@ class Discord:
         mods = {"id": MOD_ROLE, "name": "Mods", "permissions": str(_MANAGE_MESSAGES)}
         shape = {"color": 0, "hoist": False, "position": 1, "managed": False, "mentionable": False}
         guild = {
-            "id": GUILD, "name": "guild", "owner_id": "1", "channels": [_channel()], "threads": [],
+            "id": GUILD, "name": "guild", "owner_id": "1", "threads": [],
+            "channels": [_channel(), _channel() | {"id": FORUM, "type": 15, "name": "help"}],
             "roles": [everyone | shape, mods | shape], "emojis": [], "stickers": [],
             "members": [_member(BOT, [])], "features": [], "member_count": 3, "presences": [],
             "voice_states": [], "stage_instances": [], "guild_scheduled_events": [],

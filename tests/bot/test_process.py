@@ -6,12 +6,16 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from eren_memory.community import GuildSettings
+from eren_memory.domain import By
+from eren_memory.ledger import Communities, open_ledger
 from tests.bot import loopback
 from tests.bot.loopback import Discord
 from tests.endpoint import Endpoint, Reply
@@ -125,6 +129,28 @@ async def test_a_reconnection_in_mid_answer_loses_and_doubles_nothing(
         assert len(endpoint.requests) == 2
         for one in (first, second):
             assert len(discord.said("POST", f"/{one}/")) == 1
+
+
+async def test_a_forum_post_that_a_note_answers_is_answered_unasked_and_others_are_not(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    note = "The Fenlake Ferry leaves at noon."
+    endpoint.when(f"Note: {note}\nQuestion:", Reply("yes: at noon", probability=0.999))
+    environment["EREN_MESSAGE_CONTENT"] = "true"
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        added = await discord.slash(MODERATOR, "note add", text=note)
+        await until(lambda: "Added **#1**" in str(discord.answer_to(added)))
+        url = f"sqlite:///{tmp_path / 'home' / 'notebook.db'}"
+        async with open_ledger(url) as ledger:
+            chosen = GuildSettings(auto_channels=(loopback.FORUM,))
+            await Communities(ledger).choose(loopback.GUILD, chosen, By("a"), datetime.now(UTC))
+        other = await discord.post(MEMBER, "Who painted the ceiling?")
+        asked = await discord.post(MEMBER, "When does the Fenlake Ferry leave?")
+        await until(lambda: discord.said("POST", f"/channels/{asked}/messages"))
+        [answer] = discord.said("POST", f"/channels/{asked}/messages")
+        assert answer.body["content"].startswith("at noon\n-# From note #1")
+        assert discord.said("POST", f"/channels/{other}/messages") == []
 
 
 @pytest.mark.parametrize("token", ["sk-secret-of-the-tests"])
