@@ -73,6 +73,13 @@ def main() -> int:
     except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
         print(f"bot: Discord cannot be reached ({type(error).__name__}).", file=sys.stderr)
         return 1
+    except discord.PrivilegedIntentsRequired:
+        print(
+            "bot: EREN_MESSAGE_CONTENT is on, but the Message Content intent is off in the developer "
+            "portal: turn it on under Bot, or the setting off.",
+            file=sys.stderr,
+        )
+        return 1
     except discord.LoginFailure:
         print("bot: Discord refused the token. Check DISCORD_TOKEN.", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from bot.texts import Texts, mine, texts
 from eren_memory.community import Asked, Complaint, Queue
 from eren_memory.domain import Note
 
+WHY = "eren:why"
+"""Custom id of the button that every answer has, and no other message."""
+
 
 class AnswerView(Lasting):
     """The buttons under an answer. They carry nothing: the ledger knows the message.
@@ -23,13 +27,16 @@ class AnswerView(Lasting):
     Alive after a restart, because every process registers one at its start.
     """
 
-    def __init__(self, t: Texts | None = None, *, dismissible: bool = True) -> None:
+    def __init__(self, t: Texts | None = None, *, dismissible: bool = False) -> None:
         super().__init__()
         words = t or texts(None)
         self.why.label = words("button.why")
         self.dismiss.label = words("button.dismiss")
         if not dismissible:
             self.remove_item(self.dismiss)
+        if t is not None:
+            # The registered one hears every click; one that is sent need not be remembered.
+            self.stop()
 
     @discord.ui.button(emoji="👍", custom_id="eren:up")
     async def up(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
@@ -46,7 +53,7 @@ class AnswerView(Lasting):
         """Not helpful, and why."""
         await interaction.response.send_modal(ComplaintForm(mine(interaction)))
 
-    @discord.ui.button(label="Why?", custom_id="eren:why")
+    @discord.ui.button(label="Why?", custom_id=WHY)
     async def why(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
         """How it came about."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -66,7 +73,8 @@ class AnswerView(Lasting):
         if str(interaction.user.id) != asked.asker_id:
             await at.require(Right.MODERATE, interaction)
         for message in asked.messages:
-            await interaction.client.http.delete_message(int(asked.channel_id), int(message))
+            with suppress(discord.NotFound):
+                await interaction.client.http.delete_message(int(asked.channel_id), int(message))
         await interaction.edit_original_response(content=mine(interaction)("feedback.dismissed"))
 
 
@@ -74,7 +82,7 @@ class ComplaintForm(Form):
     """Why an answer did not help."""
 
     def __init__(self, t: Texts) -> None:
-        super().__init__(title=t("complaint.title"))
+        super().__init__(t("complaint.title"))
         self._reason: discord.ui.RadioGroup[Any] = discord.ui.RadioGroup(
             custom_id="reason",
             options=[
@@ -91,7 +99,7 @@ class ComplaintForm(Form):
         self.add_item(discord.ui.Label(text=t("complaint.reason"), component=self._reason))
         self.add_item(discord.ui.Label(text=t("complaint.comment"), component=self._comment))
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def submitted(self, interaction: Interaction) -> None:
         """Keep it with the answer, and count it in the queue."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         asked, at = await asked_at(interaction), desk(interaction)

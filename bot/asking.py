@@ -23,7 +23,7 @@ from bot.texts import Texts
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
-from eren_memory.errors import BadInput, ErenError
+from eren_memory.errors import BadInput, EmptyReply, ErenError, ModelRefused
 from eren_memory.text import question_text
 
 _LAST_WORDS = 1.5
@@ -130,8 +130,9 @@ class Asker:
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
-        except ErenError:
-            await self._missed(request)
+        except ErenError as error:
+            # A model that is out of reach says nothing about the question.
+            await self._missed(request, gap=isinstance(error, ModelRefused | EmptyReply))
             raise
         asked, notes = self._record(request, made)
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
@@ -139,9 +140,13 @@ class Asker:
                 await self._gap(asked)
             return None
         asked = replace(asked, messages=await self._show(request, spot, asked, notes))
-        await self._app.records.keep(asked)
-        if asked.missed:
-            await self._gap(asked)
+        try:
+            await self._app.records.keep(asked)
+            if asked.missed:
+                await self._gap(asked)
+        except ErenError as error:
+            # Whoever asked has the answer; it must not be taken away again.
+            _log.warning("An answer was not recorded: %s", error)
         return asked
 
     async def _answer(
@@ -198,7 +203,7 @@ class Asker:
         page = paged(body, line, request.t("ask.in_file"))
         return await spot.finish(page, request.t, dismissible=request.unasked)
 
-    async def _missed(self, request: Request) -> None:
+    async def _missed(self, request: Request, *, gap: bool) -> None:
         """Remember a question that could not be answered at all."""
         asked = Asked(
             id=uuid7(),
@@ -216,7 +221,8 @@ class Asker:
         )
         try:
             await self._app.records.keep(asked)
-            await self._gap(asked)
+            if gap:
+                await self._gap(asked)
         except ErenError as error:
             _log.warning("A question that failed could not be recorded: %s", error)
 

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 import discord
+from discord import app_commands
 from discord.ext import commands, tasks
 
 from bot import failures
@@ -54,6 +55,11 @@ class ErenBot(commands.Bot):
             ),
             # Nothing that a model or a note says may ping anyone.
             allowed_mentions=discord.AllowedMentions.none(),
+            # In servers that invited it, and nowhere else.
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
         )
@@ -74,7 +80,7 @@ class ErenBot(commands.Bot):
             Listen(self),
         ):
             await self.add_cog(cog)
-        self.add_view(AnswerView())
+        self.add_view(AnswerView(dismissible=True))
         self.add_view(SetupView())
         self.add_dynamic_items(*_BUTTONS)
         self.housekeeping.start()
@@ -104,14 +110,16 @@ class ErenBot(commands.Bot):
         if interaction.type is not discord.InteractionType.modal_submit or custom_id in known:
             return
         if not interaction.response.is_done():
-            typed = given_back("\n".join(_typed(data)))
-            text = f"{mine(interaction)('failed.restarted')}\n{typed}"
-            await interaction.response.send_message(text, ephemeral=True)
+            await interaction.response.send_message(
+                mine(interaction)("failed.restarted"),
+                file=given_back("\n\n".join(_typed(data))),
+                ephemeral=True,
+            )
 
     async def drain(self) -> None:
         """Take no more questions, and finish or hand back those that are being answered."""
         self.housekeeping.cancel()
-        await self.desk.asker.drain(_DRAIN_SECONDS)
+        await self.desk.drain(_DRAIN_SECONDS)
 
     @tasks.loop(hours=24)
     async def housekeeping(self) -> None:
@@ -148,7 +156,7 @@ def _typed(data: Any) -> list[str]:
     """Every longer text in a submitted form, whatever its shape."""
     if isinstance(data, dict):
         value = data.get("value")
-        own = [value] if isinstance(value, str) and len(value) > 2 else []
+        own = [value] if isinstance(value, str) and value else []
         return own + [text for one in data.values() for text in _typed(one)]
     if isinstance(data, list):
         return [text for one in data for text in _typed(one)]

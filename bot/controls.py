@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any, Self
 
 import discord
 from discord.ui import Button, DynamicItem
 
+from bot.desk import desk
 from bot.failures import on_error
 from bot.texts import Texts, mine
 
 Interaction = discord.Interaction[Any]
+_TITLE = 45
+_FORGOTTEN = 3_600.0
 
 
 class Control(DynamicItem[Button[Any]], template=r"eren:control"):
@@ -49,7 +53,8 @@ class Control(DynamicItem[Button[Any]], template=r"eren:control"):
     async def callback(self, interaction: Interaction) -> None:
         """Under the one policy for errors; discord.py would only log them."""
         try:
-            await self.clicked(interaction)
+            with desk(interaction).busy():
+                await self.clicked(interaction)
         except Exception as error:  # noqa: BLE001 - This is where all of them end.
             await on_error(interaction, error)
 
@@ -66,7 +71,23 @@ class Lasting(discord.ui.View):
 
 
 class Form(discord.ui.Modal):
-    """A form; with an error, whatever was typed is given back."""
+    """A form; with an error, whatever was typed is given back.
+
+    Subclasses give `submitted`.
+    """
+
+    def __init__(self, title: str) -> None:
+        # Nobody says that a form was closed again; it is forgotten after a while.
+        super().__init__(title=title[:_TITLE], timeout=_FORGOTTEN)
+
+    async def submitted(self, interaction: Interaction) -> None:
+        """What becomes of what was filled in."""
+        raise NotImplementedError
+
+    async def on_submit(self, interaction: Interaction, /) -> None:
+        """A stop of the bot waits for it."""
+        with desk(interaction).busy():
+            await self.submitted(interaction)
 
     async def on_error(self, interaction: Interaction, error: Exception, /) -> None:  # type: ignore[override]
         """See `failures.on_error`."""
@@ -74,21 +95,22 @@ class Form(discord.ui.Modal):
         typed = [
             item.value
             for item in self.walk_children()
-            if isinstance(item, discord.ui.TextInput) and item.value and len(item.value) > 20
+            if isinstance(item, discord.ui.TextInput) and item.value
         ]
         if typed and interaction.response.is_done():
-            await interaction.followup.send(given_back("\n".join(typed)), ephemeral=True)
+            await interaction.followup.send(file=given_back("\n\n".join(typed)), ephemeral=True)
 
 
 def buttons(*items: discord.ui.Item[Any]) -> discord.ui.View:
     """Controls under a message."""
     view = discord.ui.View(timeout=None)
+    # Their kinds are registered; the messages that carry them need not be remembered.
+    view.stop()
     for item in items:
         view.add_item(item)
     return view
 
 
-def given_back(typed: str) -> str:
-    """What somebody typed, as a block to copy from."""
-    text = typed[:1_700].replace("```", "'''")
-    return f"```\n{text}\n```"
+def given_back(typed: str) -> discord.File:
+    """What somebody typed, whole, to copy from."""
+    return discord.File(io.BytesIO(typed.encode()), filename="text.txt")

@@ -11,8 +11,9 @@ forgotten button loses it. The buttons carry the draft's number, its revision, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -22,16 +23,20 @@ from bot import previews, render
 from bot.access import Right, may
 from bot.controls import Control, Interaction, buttons
 from bot.desk import by, desk, guild_of, now, place_of
+from bot.failures import Refused
 from bot.forms import Filled, NoteForm, TextForm
 from bot.note_buttons import UndoButton, new_batch
-from bot.publishing import publish
+from bot.publishing import publish, source_channel
 from bot.texts import Texts, mine
 from eren_memory.conflicts import Compared
 from eren_memory.domain import Note, NoteDraft, NoteStatus
-from eren_memory.rules import draft_of
+from eren_memory.errors import BadInput
+from eren_memory.rules import draft_of, superseded
 
 # More do not fit into a button's 100 characters.
 _MOST_REPLACED = 3
+# Of a custom id's 100 characters, after the act, two numbers and the batch.
+_PAIRS_LIMIT = 24
 _STYLES = {
     "save": discord.ButtonStyle.success,
     "replace": discord.ButtonStyle.primary,
@@ -72,6 +77,8 @@ async def suggest(interaction: Interaction, draft: NoteDraft) -> None:
     """A note that waits for a moderator."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
     await at.require(Right.SUGGEST, interaction)
+    if wait := at.asker.limits.wait(guild, str(interaction.user.id)):
+        raise Refused(t("ask.too_many", seconds=ceil(wait)))
     act = by(interaction, where=draft.source_url)
     note = await at.app.notebook.add(guild, draft, act, status=NoteStatus.DRAFT)
     await at.staff.suggested(note)
@@ -95,8 +102,8 @@ async def add(interaction: Interaction, draft: NoteDraft) -> None:
     )
 
 
-async def approve(interaction: Interaction, number: int, revision: int) -> bool:
-    """Put a suggestion into use; returns whether that is done, or something has to be decided."""
+async def approve(interaction: Interaction, number: int, revision: int) -> None:
+    """Put a suggestion into use, unless something has to be decided first."""
     at, guild = desk(interaction), guild_of(interaction)
     note = await at.app.notebook.ledger.note(guild, number)
     step = Step(number, revision, new_batch())
@@ -104,9 +111,8 @@ async def approve(interaction: Interaction, number: int, revision: int) -> bool:
         compared = await at.app.notebook.compare(guild, draft_of(note), apart_from=number)
         if compared.grave:
             await _show_conflicts(interaction, step, compared)
-            return False
+            return
     await save(interaction, step)
-    return True
 
 
 async def meet(interaction: Interaction, step: Step) -> None:
@@ -124,7 +130,7 @@ async def preview(interaction: Interaction, step: Step, doubts: str = "") -> Non
     """The answer before and after, asked for real; nothing is in use yet."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
     note = await at.app.notebook.ledger.note(guild, step.number)
-    lines = [t("preview.title", number=note.number), render.quoted(note.text, previews.QUOTED)]
+    lines = [t("preview.title", number=note.number), previews.whole(t, note)]
     lines += [t("preview.replaces", number=number) for number in step.replaced]
     if note.scope:
         lines.append(t("note.scope", where=render.where(t, note.scope)))
@@ -140,12 +146,15 @@ async def preview(interaction: Interaction, step: Step, doubts: str = "") -> Non
 async def save(interaction: Interaction, step: Step) -> None:
     """Put the draft into use in the place of what it replaces, and correct the public answer."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
-    before = await at.app.notebook.ledger.note(guild, step.number)
-    act = by(interaction, where=before.source_url, batch=step.batch)
-    note = await at.app.notebook.approve(
-        guild, step.number, act, expect=step.revision, supersedes=step.replaced
-    )
     actor = str(interaction.user.id)
+    note = await at.app.notebook.ledger.note(guild, step.number)
+    # A stop may have come after it was approved: what follows is done again, to the same effect.
+    done = note.status is NoteStatus.ACTIVE and note.revision == step.revision + 1
+    if not (done and note.approved_by == actor):
+        act = by(interaction, where=note.source_url, batch=step.batch)
+        note = await at.app.notebook.approve(
+            guild, step.number, act, expect=step.revision, supersedes=step.replaced
+        )
     published = await publish(at, interaction.client, note, actor)
     lines = [t("done.save", number=note.number, title=render.title(note, 200))]
     old, new = t("status.draft"), t("status.active")
@@ -160,6 +169,7 @@ async def save(interaction: Interaction, step: Step) -> None:
             await at.staff.show(review)
     view = buttons(UndoButton(step.batch, t))
     await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
+    await at.staff.decided(note, "card.approved", actor)
     if note.author_id != actor:
         await at.staff.tell_author(note, "suggest.approved", actor)
 
@@ -174,8 +184,7 @@ class StepButton(
     """A decision about a draft, by a moderator of the server in which it is clicked."""
 
     def __init__(self, act: str, step: Step, t: Texts) -> None:
-        replaced = ",".join(f"{number}.{revision}" for number, revision in step.replaced.items())
-        custom_id = f"eren:step:{act}:{step.number}:{step.revision}:{step.batch.hex}:{replaced}"
+        custom_id = f"eren:step:{act}:{step.number}:{step.revision}:{step.batch.hex}:{_pairs(step.replaced)}"
         style = _STYLES.get(act, discord.ButtonStyle.secondary)
         super().__init__(custom_id, t(f"button.{act}"), style)
         self.act, self.step = act, step
@@ -204,11 +213,31 @@ class StepButton(
         elif self.act == "cancel":
             await _cancel(interaction, self.step)
         elif self.act == "narrow":
-            here: Any = {"scope": (str(interaction.channel_id),)}
+            note = await at.app.notebook.ledger.note(guild_of(interaction), self.step.number)
+            here: Any = {"scope": (home_of(note, interaction),)}
             await _revise(interaction, replace(self.step, replaced={}), here)
         else:
             kept = {} if self.act == "keep" else self.step.replaced
             await preview(interaction, replace(self.step, replaced=kept))
+
+
+def home_of(note: Note, interaction: Interaction) -> str:
+    """The channel that "here" means: where the answer stands, else where somebody acts."""
+    return source_channel(note) or str(interaction.channel_id)
+
+
+def _may_replace(draft: Note, olds: Sequence[Note]) -> bool:
+    """Whether the notebook would take it in their place."""
+    try:
+        for old in olds:
+            superseded(old, draft, now())
+    except BadInput:
+        return False
+    return True
+
+
+def _pairs(replaced: Mapping[int, int]) -> str:
+    return ",".join(f"{number}.{revision}" for number, revision in replaced.items())
 
 
 async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
@@ -221,13 +250,16 @@ async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
 
 async def _show_conflicts(interaction: Interaction, step: Step, compared: Compared) -> None:
     t = mine(interaction)
-    step = replace(
-        step,
-        replaced={one.note.number: one.note.revision for one in compared.grave[:_MOST_REPLACED]},
-    )
-    choices = ("replace", "merge", "narrow", "keep", "cancel")
+    met = [one.note for one in compared.grave[:_MOST_REPLACED]]
+    while len(_pairs(replaced := {one.number: one.revision for one in met})) > _PAIRS_LIMIT:
+        met.pop()  # Notes with very long numbers; the next comparison finds what was left.
+    step = replace(step, replaced=replaced)
+    note = await desk(interaction).app.notebook.ledger.note(guild_of(interaction), step.number)
+    choices = ["narrow", "keep", "cancel"]
+    if _may_replace(note, met):
+        choices = ["replace", "merge", *choices]
     view = buttons(*(StepButton(act, step, t) for act in choices))
-    text = previews.conflicts(t, step.number, compared, len(step.replaced))
+    text = previews.conflicts(t, note, compared, len(step.replaced))
     await interaction.edit_original_response(content=text, view=view)
 
 
@@ -235,7 +267,9 @@ async def _open_edit(interaction: Interaction, step: Step) -> None:
     note = await desk(interaction).app.notebook.ledger.note(guild_of(interaction), step.number)
 
     async def then(submitted: Interaction, filled: Filled) -> None:
-        await _revise(submitted, step, filled.fields(str(submitted.channel_id)), again=True)
+        # What stood in the form is what was read.
+        read = step.at(note)
+        await _revise(submitted, read, filled.fields(home_of(note, submitted)), again=True)
 
     t = mine(interaction)
     form = NoteForm(
@@ -245,6 +279,7 @@ async def _open_edit(interaction: Interaction, step: Step) -> None:
         text=note.text,
         question=note.question or "",
         note=note,
+        in_place=True,
     )
     await interaction.response.send_modal(form)
 
@@ -269,7 +304,12 @@ async def _revise(
     at, guild = desk(interaction), guild_of(interaction)
     await at.require(Right.MODERATE, interaction)
     before = await at.app.notebook.ledger.note(guild, step.number)
-    changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
+    checked = replace(draft_of(before), **fields).checked()
+    changed: Any = {
+        name: getattr(checked, name)
+        for name in fields
+        if getattr(checked, name) != getattr(before, name)
+    }
     if changed:
         act = by(interaction, where=before.source_url, batch=step.batch)
         note = await at.app.notebook.edit(guild, step.number, act, expect=step.revision, **changed)
@@ -282,5 +322,6 @@ async def _cancel(interaction: Interaction, step: Step) -> None:
     note = await at.app.notebook.ledger.note(guild, step.number)
     # Somebody else's suggestion goes on waiting; one's own draft is given up.
     if note.author_id == str(interaction.user.id):
-        await at.app.notebook.reject(guild, step.number, by(interaction))
+        note = await at.app.notebook.reject(guild, step.number, by(interaction))
+        await at.staff.decided(note, "card.rejected", note.author_id)
     await interaction.edit_original_response(content=t("correct.cancelled"), view=None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +32,26 @@ class Desk:
     app: App
     asker: Asker
     staff: Staff
+    working: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """What is done inside is waited for when the bot stops."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - For the type: callers are coroutines.
+        self.working.add(task)
+        try:
+            yield
+        finally:
+            self.working.discard(task)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more questions; wait for acts and answers that are under way, so long."""
+        acts = self.working - {asyncio.current_task()}
+        waiting = [asyncio.create_task(self.asker.drain(seconds))]
+        if acts:
+            waiting.append(asyncio.create_task(_all(acts, seconds)))
+        await asyncio.gather(*waiting)
 
     async def settings(self, guild_id: str) -> GuildSettings:
         """What the guild's administrators chose."""
@@ -54,6 +76,10 @@ class Desk:
         settings = await self.settings(place.guild_id)
         eren, style = self.app.eren_for(settings.model), self.app.style_of(settings)
         return await eren.preview(question, place, draft, instead_of=instead_of, style=style)
+
+
+async def _all(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
+    await asyncio.wait(tasks, timeout=seconds)
 
 
 def desk(interaction: discord.Interaction[Any]) -> Desk:

@@ -25,7 +25,10 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
     text = _said(interaction, error)
     try:
-        if interaction.response.is_done():
+        if interaction.response.type is discord.InteractionResponseType.deferred_message_update:
+            # The message that the button belongs to stays, with what can be done about it.
+            await interaction.followup.send(text, ephemeral=True)
+        elif interaction.response.is_done():
             # In place of "thinking…", and as private as that was.
             await interaction.edit_original_response(content=text, view=None)
         else:
@@ -38,8 +41,6 @@ def _said(interaction: discord.Interaction, error: Exception) -> str:
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed | Refused):
         return str(cause)
-    if isinstance(cause, app_commands.NoPrivateMessage):
-        return mine(interaction)("refused.no_server")
     if isinstance(cause, discord.Forbidden):
         _log.warning("Discord refused: %s", cause)
         return mine(interaction)("failed.forbidden")

@@ -6,6 +6,7 @@ import re
 from uuid import UUID
 
 import discord
+from uuid_utils.compat import uuid7
 
 from bot import publishing, render
 from bot.access import Right
@@ -40,6 +41,11 @@ class UndoButton(Control, template=r"eren:undo:(?P<batch>[0-9a-f]{32})"):
         view = buttons()
         for note in notes[:5]:
             await offer_mark(interaction, view, note)
+            if note.question and note.status is not NoteStatus.ACTIVE:
+                # What its correction had settled is open again.
+                who = str(interaction.user.id)
+                for review in await at.app.reviews.reopen(note.guild_id, note.question, who):
+                    await at.staff.show(review)
         await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
 
 
@@ -110,20 +116,25 @@ async def confirm(
     if before is not None:
         lines += [f"-# {line}" for line in render.changes(t, difference(before, after))]
     view = buttons(*([UndoButton(batch, t)] if batch else []))
-    await offer_mark(interaction, view, after)
+    if before is None or before.status is not after.status:
+        await offer_mark(interaction, view, after)
     await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
 
 
 async def offer_mark(interaction: Interaction, view: discord.ui.View, note: Note) -> None:
-    """A button to mark the public answers of a note that is out of use, where there are any."""
-    if note.status in {NoteStatus.RETIRED, NoteStatus.SUPERSEDED}:
-        at = desk(interaction)
-        if await at.app.records.using(note, 1):
-            view.add_item(NoteButton("mark", note.number, mine(interaction)))
+    """A button to mark the public answers of a note that is out of use, where there are any.
+
+    Those of a note that is in use again lose their mark at once.
+    """
+    at = desk(interaction)
+    if not await at.app.records.using(note, 1):
+        return
+    if note.status is NoteStatus.ACTIVE:
+        await publishing.mark(at, interaction.client, note)
+    else:
+        view.add_item(NoteButton("mark", note.number, mine(interaction)))
 
 
 def new_batch() -> UUID:
     """What an act and its Undo button share."""
-    from uuid_utils.compat import uuid7
-
     return uuid7()

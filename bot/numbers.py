@@ -19,6 +19,7 @@ _CHOICES = 10
 # Discord waits three seconds for choices; an embedder that is slower gives none.
 _SECONDS = 2.0
 _CHOICE_LIMIT = 100
+_DIGITS = 10
 
 
 async def number_of(interaction: Interaction, named: str) -> int:
@@ -30,7 +31,7 @@ async def number_of(interaction: Interaction, named: str) -> int:
         if number is None:
             raise Refused(mine(interaction)("number.no_last"))
         return number
-    if not words.isdecimal() or not 0 < int(words[:20]) <= LARGEST_NUMBER:
+    if not (words.isdecimal() and len(words) <= _DIGITS) or not 0 < int(words) <= LARGEST_NUMBER:
         raise Refused(mine(interaction)("number.unclear"))
     return int(words)
 

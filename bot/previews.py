@@ -13,16 +13,24 @@ from eren_memory.domain import Note, Place
 from eren_memory.errors import ErenError
 from eren_memory.rules import draft_of
 
-QUOTED = 500
-"""Characters of a draft that are shown; of an answer half as many."""
+READ = 900
+"""Characters of a draft that are shown; nobody should approve more than they have read."""
+_QUOTED = 200
 
 
-def conflicts(t: Texts, number: int, compared: Compared, most: int) -> str:
-    """The notes that say the same as a draft, or contradict it."""
-    lines = [t("conflict.title", number=number)]
+def whole(t: Texts, note: Note) -> str:
+    """A draft's text, and how much of it is not shown."""
+    quoted = render.quoted(note.text, READ)
+    left = len(note.text) - READ
+    return quoted if left <= 0 else f"{quoted}\n{t('preview.longer', count=left)}"
+
+
+def conflicts(t: Texts, note: Note, compared: Compared, most: int) -> str:
+    """A draft, and the notes that say the same or contradict it."""
+    lines = [t("conflict.title", number=note.number), whole(t, note), t("conflict.meets")]
     for one in compared.grave[:most]:
         kind = t(f"conflict.{one.kind}", p=f"{one.p:.0%}")
-        lines += [f"**#{one.note.number}** · {kind}", render.quoted(one.note.text)]
+        lines += [f"**#{one.note.number}** · {kind}", render.quoted(one.note.text, _QUOTED)]
     lines.append(t("conflict.choose"))
     return render.cut("\n".join(lines) + doubts(t, compared))
 
@@ -41,8 +49,8 @@ async def before_and_after(
         after = await at.preview(question, place, draft_of(note), replaced)
     except ErenError as error:
         return [*lines, t("preview.failed", reason=str(error))]
-    lines += [t("preview.before"), render.quoted(before, QUOTED // 2)]
-    lines += [t("preview.after"), render.quoted(after.text, QUOTED // 2)]
+    lines += [t("preview.before"), render.quoted(before, _QUOTED)]
+    lines += [t("preview.after"), render.quoted(after.text, _QUOTED)]
     if not any(one.note.number == 0 for one in after.notes):
         lines.append(t("preview.unused"))
     return lines

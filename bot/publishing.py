@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 
 import discord
 
 from bot import render
-from bot.answers import AnswerView
+from bot.answers import WHY, AnswerView
 from bot.asking import trace_of
 from bot.desk import Desk, channels, view_of
-from bot.texts import everyones
+from bot.texts import Texts, everyones
 from eren_memory.community import Asked, Used
-from eren_memory.domain import Note, Origin, Place
+from eren_memory.domain import Note, NoteStatus, Origin, Place
 from eren_memory.errors import ErenError
 
-_LINK = re.compile(r"https://discord\.com/channels/(\d+)/(\d+)/(\d+)")
+_LINK = re.compile(r"https://discord\.com/channels/(\d+)/(\d+)(?:/(\d+))?")
 # Answers of one note that are marked at most, the newest first.
 _MARKED = 25
 _log = logging.getLogger(__name__)
@@ -39,7 +40,10 @@ class Published(StrEnum):
 
 
 async def publish(at: Desk, client: discord.Client, note: Note, actor_id: str) -> Published:
-    """Put a saved correction into the public answer that its source links to."""
+    """Put a saved correction into the public answer that its source links to.
+
+    Doing it again changes nothing more, so that what a stop cut short can be completed.
+    """
     found = answer_link(note)
     if found is None:
         return Published.NOTHING
@@ -47,49 +51,71 @@ async def publish(at: Desk, client: discord.Client, note: Note, actor_id: str) -
     asked = await at.app.records.by_message(note.guild_id, message_id)
     if asked is not None and asked.private:
         return Published.PRIVATE
-    if asked is not None and not note.visible_to(view_of(note.guild_id, asked.channels)):
-        return Published.HIDDEN
     try:
         message = await _message(client, note.guild_id, channel_id, message_id)
-        if message is None or not is_answer(client, message):
+        # Of a long answer only the last part has the buttons; what is kept knows them all.
+        if message is None or not (asked or is_answer(client, message)):
             return Published.NOTHING
-        await _edit(at, client, message, asked, note)
-        await _tell(message, asked, actor_id)
+        within = asked.channels if asked else channels(message.channel, message.channel.id)
+        if not note.visible_to(view_of(note.guild_id, within)):
+            return Published.HIDDEN
+        told = await _edit(at, client, message, asked, note, Place(note.guild_id, within))
     except discord.HTTPException as error:
         _log.info("A public answer could not be corrected: %s", error)
         return Published.OUT_OF_REACH
+    if told:
+        with suppress(discord.HTTPException):
+            await _tell(message, asked, actor_id)
     return Published.EDITED
 
 
 async def mark(at: Desk, client: discord.Client, note: Note) -> int:
-    """Say under the public answers that used a note that it is out of use; returns how many."""
+    """Say under the public answers that used a note whether it is out of use; returns how many."""
     done = 0
     for asked in await at.app.records.using(note, _MARKED):
         try:
             message = await _message(client, note.guild_id, asked.channel_id, asked.messages[-1])
             if message is None:
                 continue
-            line = f"-# {everyones(message.guild)('origin.withdrawn', number=note.number)}"
-            if line not in message.content:
-                await message.edit(content=render.cut(f"{line}\n{message.content}"))
+            content = _marked(everyones(message.guild), message.content, note)
+            if content != message.content:
+                await message.edit(content=content)
             done += 1
         except discord.HTTPException as error:
             _log.info("A public answer could not be marked: %s", error)
     return done
 
 
+def _marked(t: Texts, content: str, note: Note) -> str:
+    """An answer with the mark on top while its note is out of use, and without it otherwise."""
+    line = f"-# {t('origin.withdrawn', number=note.number)}"
+    body, _, origin = content.removeprefix(f"{line}\n").rpartition("\n")
+    if note.status is NoteStatus.ACTIVE:
+        return f"{body}\n{origin}"
+    return f"{line}\n{render.cut_to(body, f'{line} {origin}')}\n{origin}"
+
+
 def answer_link(note: Note) -> tuple[str, str] | None:
     """Channel and message of a note's source, if that is a message of its own guild."""
     match = _LINK.fullmatch(note.source_url or "")
-    if match is None or match.group(1) != note.guild_id:
+    if match is None or match.group(1) != note.guild_id or match.group(3) is None:
         return None
     return match.group(2), match.group(3)
 
 
+def source_channel(note: Note) -> str | None:
+    """The channel that a note comes from, if that is one of its own guild."""
+    match = _LINK.fullmatch(note.source_url or "")
+    return match.group(2) if match and match.group(1) == note.guild_id else None
+
+
 def is_answer(client: discord.Client, message: discord.Message) -> bool:
-    """Whether a message is an answer of this bot: its own words, with a line of origin at the end."""
+    """Whether a message is an answer of this bot: its own words, with an answer's buttons."""
     mine = client.user is not None and message.author.id == client.user.id
-    return mine and message.content.rpartition("\n")[2].startswith("-# ")
+    rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
+    return mine and any(
+        getattr(one, "custom_id", "") == WHY for row in rows for one in row.children
+    )
 
 
 def answer_words(message: discord.Message) -> str:
@@ -102,7 +128,8 @@ async def _message(
     client: discord.Client, guild_id: str, channel_id: str, message_id: str
 ) -> discord.Message | None:
     """A message of that server and no other, whatever a link says."""
-    channel = client.get_channel(int(channel_id))
+    # A thread that went to sleep is not among those that the client knows.
+    channel = client.get_channel(int(channel_id)) or await client.fetch_channel(int(channel_id))
     if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         return None
     if str(channel.guild.id) != guild_id or not isinstance(channel, discord.abc.Messageable):
@@ -111,13 +138,19 @@ async def _message(
 
 
 async def _edit(
-    at: Desk, client: discord.Client, message: discord.Message, asked: Asked | None, note: Note
-) -> None:
+    at: Desk,
+    client: discord.Client,
+    message: discord.Message,
+    asked: Asked | None,
+    note: Note,
+    place: Place,
+) -> bool:
+    """Correct the message and what is kept of it; False if it says so already."""
     t = everyones(message.guild)
+    used = (Used(note.id, note.revision),)
+    if asked is not None and asked.notes == used:
+        return False
     question = note.question or (asked.question if asked else None)
-    place = Place(
-        note.guild_id, asked.channels if asked else channels(message.channel, message.channel.id)
-    )
     text, trace = note.text, {"path": "corrected"}
     if question:
         try:
@@ -131,20 +164,20 @@ async def _edit(
     body = render.cut_to(render.answer_body(text), line)
     await message.edit(content=f"{body}\n{line}", attachments=[], view=AnswerView(t))
     if asked is None:
-        return
-    for other in asked.messages:
-        if other != str(message.id):
-            await client.http.delete_message(message.channel.id, int(other))
-    await at.app.records.corrected(
-        replace(
-            asked,
-            text=text,
-            origin=str(Origin.NOTEBOOK),
-            notes=(Used(note.id, note.revision),),
-            messages=(str(message.id),),
-            trace=trace,
-        )
+        return True
+    now_says = replace(
+        asked,
+        text=text,
+        origin=str(Origin.NOTEBOOK),
+        notes=used,
+        messages=(str(message.id),),
+        trace=trace,
     )
+    await at.app.records.corrected(now_says)
+    for other in {*asked.messages} - {str(message.id)}:
+        with suppress(discord.HTTPException):
+            await client.http.delete_message(message.channel.id, int(other))
+    return True
 
 
 async def _tell(message: discord.Message, asked: Asked | None, actor_id: str) -> None:

@@ -19,9 +19,7 @@ from eren_memory.community import Asked, Spent
 from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.text import first_line, shown
 
-_MASKED_LINK = re.compile(
-    r"\[([^\]\n]{1,400})\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)\n]*)?\)"
-)
+_MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)")
 _TITLE = 80
 _QUOTE = 300
 
@@ -33,7 +31,7 @@ def answer_body(text: str) -> str:
     that nobody sees, or that turn text around, are written out.
     """
     text = re.sub(r"^(\s*)-#", r"\1\\-#", shown(text), flags=re.MULTILINE)
-    return closed(_MASKED_LINK.sub(r"\1 (<\2>)", text))
+    return closed(_MASKED_LINK.sub(r"] (<\1>)", text))
 
 
 def origin_line(t: Texts, notes: Sequence[Note], path: str, *, missed: bool = False) -> str:

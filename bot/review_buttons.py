@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import discord
 
@@ -13,8 +12,8 @@ from bot.controls import Control, Interaction
 from bot.desk import by, desk, guild_of, now
 from bot.failures import Refused
 from bot.forms import Filled, NoteForm
-from bot.texts import Texts, everyones, mine
-from eren_memory.domain import Note, NoteStatus
+from bot.texts import Texts, mine
+from eren_memory.domain import NoteStatus
 
 _STYLES = {
     "approve": discord.ButtonStyle.success,
@@ -54,14 +53,15 @@ class SuggestionButton(
         await at.require(Right.MODERATE, interaction)
         note = await at.app.notebook.ledger.note(guild, self.number)
         if note.status is not NoteStatus.DRAFT:
-            await _stamp(interaction, note)
+            await at.staff.decided(note, None, "")
             raise Refused(t("review.decided", status=t(f"status.{note.status}")))
+        if note.revision != self.revision:
+            await at.staff.decided(note, None, "")  # The card shows it as it is now.
         if self.act == "approve":
-            if await correcting.approve(interaction, self.number, self.revision):
-                await _stamp(interaction, None, "card.approved", number=self.number)
+            await correcting.approve(interaction, self.number, self.revision)
             return
         note = await at.app.notebook.reject(guild, self.number, by(interaction))
-        await _stamp(interaction, note, "card.rejected")
+        await at.staff.decided(note, "card.rejected", str(interaction.user.id))
         await interaction.edit_original_response(content=t("done.reject", number=self.number))
         await at.staff.tell_author(note, "suggest.rejected", str(interaction.user.id))
 
@@ -73,17 +73,14 @@ class SuggestionButton(
 
         async def then(submitted: Interaction, filled: Filled) -> None:
             await at.require(Right.MODERATE, submitted)
-            fields: Any = filled.fields(str(submitted.channel_id))
-            changed = any(getattr(note, name) != value for name, value in fields.items())
+            fields = filled.fields(correcting.home_of(note, submitted))
             edited = note
-            if changed:
+            if fields:
                 edited = await at.app.notebook.edit(
                     guild, self.number, by(submitted), expect=note.revision, **fields
                 )
-            if await correcting.approve(submitted, self.number, edited.revision):
-                await _stamp(interaction, None, "card.approved", number=self.number)
-            else:
-                await _stamp(interaction, edited)
+                await at.staff.decided(edited, None, "")
+            await correcting.approve(submitted, self.number, edited.revision)
 
         title = t("form.edit", number=note.number)
         await interaction.response.send_modal(
@@ -142,22 +139,3 @@ class QueueButton(
         text = asked.text if asked else ""
         form = NoteForm(t, t("form.correct"), then, text=text, question=review.question)
         await interaction.response.send_modal(form)
-
-
-async def _stamp(
-    interaction: Interaction, note: Note | None, key: str | None = None, number: int = 0
-) -> None:
-    """Have the card say what became of it, and by whom, for everybody who sees it."""
-    if interaction.message is None:
-        return
-    at, t = desk(interaction), everyones(interaction.guild)
-    if note is None:
-        note = await at.app.notebook.ledger.note(guild_of(interaction), number)
-    who = render.person(t, str(interaction.user.id))
-    card = at.staff.suggestion_card(t, note, done=t(key, person=who) if key else None)
-    try:
-        if interaction.message.flags.ephemeral:
-            return
-        await interaction.message.edit(content=card.text, view=card.view)
-    except discord.HTTPException:
-        return  # The card was deleted; the note says the same.

@@ -9,14 +9,9 @@ import discord
 from bot.texts import Texts
 from eren_memory.community import GuildSettings
 
-_ANSWERING = (
-    "view_channel",
-    "send_messages",
-    "embed_links",
-    "attach_files",
-    "read_message_history",
-)
+_ANYWHERE = ("view_channel", "embed_links", "attach_files", "read_message_history")
 _THREADS = ("send_messages_in_threads",)
+_ANSWERING = ("send_messages", *_THREADS)
 
 
 def findings(
@@ -48,7 +43,8 @@ def findings(
     lines += [
         t("selftest.no_role", role=one) for one in dict.fromkeys(roles) if not _role(guild, one)
     ]
-    lines += _hidden_commands(t, guild, settings.moderate_roles)
+    lines += _hidden(t, guild, settings.moderate_roles, "manage_messages", "/note, /review")
+    lines += _hidden(t, guild, settings.admin_roles, "manage_guild", "/eren")
     if not message_content:
         lines.append(t("selftest.no_content"))
         if settings.auto_channels:
@@ -58,19 +54,27 @@ def findings(
 
 def _missing(t: Texts, guild: discord.Guild, channel: discord.abc.GuildChannel) -> Iterable[str]:
     permissions = channel.permissions_for(guild.me)
-    wanted = _ANSWERING if isinstance(channel, discord.ForumChannel) else (*_ANSWERING, *_THREADS)
-    for name in wanted:
+    # To write in a forum itself would be to open posts.
+    wanted = _THREADS if isinstance(channel, discord.ForumChannel) else _ANSWERING
+    for name in (*_ANYWHERE, *wanted):
         if not getattr(permissions, name):
             permission = t(f"permission.{name}")
             yield t("selftest.missing", permission=permission, channel=channel.mention)
 
 
-def _hidden_commands(t: Texts, guild: discord.Guild, roles: Iterable[str]) -> Iterable[str]:
-    """Discord shows /note to whoever can manage messages; other roles have to be let in there."""
+def _hidden(
+    t: Texts, guild: discord.Guild, roles: Iterable[str], permission: str, commands: str
+) -> Iterable[str]:
+    """Discord shows commands to whoever has a permission; other roles have to be let in there."""
     for one in roles:
         role = _role(guild, one)
-        if role is not None and not role.permissions.manage_messages:
-            yield t("selftest.hidden", role=role.mention)
+        if role is not None and not getattr(role.permissions, permission):
+            yield t(
+                "selftest.hidden",
+                role=role.mention,
+                commands=commands,
+                permission=t(f"permission.{permission}"),
+            )
 
 
 def _role(guild: discord.Guild, role_id: str) -> discord.Role | None:

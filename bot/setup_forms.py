@@ -25,7 +25,7 @@ class _SettingsForm(Form):
     """A form that changes some of a guild's settings."""
 
     def __init__(self, t: Texts, key: str, then: Then) -> None:
-        super().__init__(title=t(f"setup.{key}")[:45])
+        super().__init__(t(f"setup.{key}"))
         self._t, self._then = t, then
 
     def _add(self, key: str, item: discord.ui.Item[Any]) -> None:
@@ -36,7 +36,7 @@ class _SettingsForm(Form):
         """The settings with what was filled in."""
         raise NotImplementedError
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def submitted(self, interaction: Interaction) -> None:
         """Save, on top of what the settings are by now."""
         await interaction.response.defer()
         at = desk(interaction)

@@ -25,7 +25,8 @@ def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
         cut = _cut(rest, room)
         part, rest = opening + rest[:cut].rstrip(), rest[cut:].lstrip("\n")
         language = _open_fence(part)
-        parts.append(part if language is None else f"{part}\n```")
+        if part.strip():  # Discord takes no message of blanks alone.
+            parts.append(part if language is None else f"{part}\n```")
         opening = "" if language is None else f"```{language}\n"
     return [*parts, opening + rest]
 

@@ -13,6 +13,9 @@ from bot.answers import AnswerView
 from bot.splitting import Page
 from bot.texts import Texts
 
+# Unauthorised is what Discord says of a token that has run out.
+_GONE = (401, 404)
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,8 +40,10 @@ class InteractionSpot:
                 view=None if more else AnswerView(t, dismissible=dismissible),
                 attachments=files(page) if not more else [],
             )
-        except discord.NotFound:
+        except discord.HTTPException as error:
             # The response was deleted, or its token is older than a quarter of an hour.
+            if error.status not in _GONE:
+                raise
             return await self._elsewhere(page, t)
         ids.append(edited.id)
         for place, part in enumerate(more, start=2):
@@ -98,19 +103,21 @@ class MessageSpot:
     async def _send(
         self, text: str, *, first: bool, view: discord.ui.View | None, page: Page
     ) -> discord.Message:
-        more: dict[str, Any] = {"view": view} if view else {}
-        if view and page.file is not None:
-            more["files"] = files(page)
+        def more() -> dict[str, Any]:
+            """Made anew for each try: a file can be sent once."""
+            made: dict[str, Any] = {"view": view} if view else {}
+            return made | ({"files": files(page)} if view and page.file is not None else {})
+
         if not first:
-            return await self._message.channel.send(text, **more)
+            return await self._message.channel.send(text, **more())
         try:
-            return await self._message.reply(text, mention_author=False, **more)
+            return await self._message.reply(text, mention_author=False, **more())
         except discord.HTTPException as error:
             if isinstance(error, discord.Forbidden | discord.DiscordServerError):
                 raise
             # What was replied to is gone; the answer is still worth having.
             _log.info("A reply became a message: %s", error)
-            return await self._message.channel.send(text, **more)
+            return await self._message.channel.send(text, **more())
 
 
 def files(page: Page) -> list[discord.File]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
 import discord
 
-from bot import render
+from bot import previews, render
+from bot.controls import buttons
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.texts import Texts, everyones
@@ -32,11 +34,17 @@ class Staff:
     def __init__(self, client: discord.Client, app: App) -> None:
         self._client = client
         self._app = app
+        self._showing = asyncio.Lock()
 
     async def show(self, review: Review) -> None:
-        """Show an entry of the queue, or how often it has come up by now."""
-        found = await self._channel(review.guild_id)
-        if found is None:
+        """Show an entry of the queue, or what has become of it."""
+        async with self._showing:  # Two who complain at once are one card.
+            await self._show(review)
+
+    async def _show(self, raised: Review) -> None:
+        found = await self._channel(raised.guild_id)
+        review = await self._app.reviews.get(raised.guild_id, raised.id)
+        if found is None or review is None or (review.card is None and review.outcome):
             return
         channel, t = found
         card = await self.review_card(t, review)
@@ -57,7 +65,23 @@ class Staff:
         """Show a suggested note."""
         if found := await self._channel(note.guild_id):
             channel, t = found
-            await self._send(channel, self.suggestion_card(t, note))
+            sent = await self._send(channel, self.suggestion_card(t, note))
+            if sent is not None:
+                await self._app.reviews.suggested(note.id, str(channel.id), str(sent.id))
+
+    async def decided(self, note: Note, key: str | None, actor_id: str) -> None:
+        """Have a suggestion's card say how it stands, and what was decided by whom."""
+        card, found = await self._app.reviews.card_of(note.id), await self._channel(note.guild_id)
+        if card is None or found is None or card[0] != str(found[0].id):
+            return
+        channel, t = found
+        done = t(key, person=render.person(t, actor_id)) if key else None
+        shown = self.suggestion_card(t, note, done=done)
+        try:
+            message = channel.get_partial_message(int(card[1]))
+            await message.edit(content=shown.text, view=shown.view)
+        except discord.HTTPException as error:
+            _log.info("A card could not be changed: %s", error)
 
     async def tell_author(self, note: Note, key: str, actor_id: str) -> None:
         """Let whoever suggested a note hear what became of it: privately, else where it was."""
@@ -68,7 +92,8 @@ class Staff:
         text = t(
             key,
             number=note.number,
-            title=render.title(note),
+            # What was made of it may be for other eyes.
+            title=render.title(note) if not note.scope else "…",
             person=render.person(t, actor_id),
             author=render.person(t, note.author_id),
         )
@@ -104,32 +129,32 @@ class Staff:
             for complaint, comment in (await self._app.records.complaints(asked))[:5]:
                 said = f": {render.title_of(comment)}" if comment else ""
                 lines.append(f"-# {t(f'complaint.{complaint.name.lower()}')}{said}")
-        view = discord.ui.View(timeout=None)
-        if review.outcome is None:
-            for act in ("correct", "dismiss"):
-                view.add_item(QueueButton(act, review.id, t))
-        else:
+        acts = ("correct", "dismiss") if review.outcome is None else ()
+        view = buttons(*(QueueButton(act, review.id, t) for act in acts))
+        if review.outcome is not None:
             who = render.person(t, review.closed_by or "")
-            lines.append(f"-# {t('card.closed', outcome=t(review.outcome), person=who)}")
+            lines.insert(1, f"-# {t('card.closed', outcome=t(review.outcome), person=who)}")
         return Card(render.cut("\n".join(lines)), view)
 
     @staticmethod
     def suggestion_card(t: Texts, note: Note, *, done: str | None = None) -> Card:
         """A suggested note, with its buttons for as long as it waits; `done` says what became of it."""
         lines = [t("card.suggestion", number=note.number, person=render.person(t, note.author_id))]
-        if note.question:
-            lines += [t("card.question"), render.quoted(note.question, 300)]
-        lines += [t("card.text"), render.quoted(note.text, 900)]
+        if note.status is not NoteStatus.DRAFT:
+            lines.append(f"-# {done or t('card.now', status=t(f'status.{note.status}'))}")
         if note.source_url:
             lines.append(f"-# {note.source_url}")
         if note.reason:
             lines.append(f"-# {render.title_of(note.reason)}")
-        view = discord.ui.View(timeout=None)
+        if note.question:
+            lines += [t("card.question"), render.quoted(note.question, 300)]
+        lines += [t("card.text"), previews.whole(t, note)]
+        acts: tuple[str, ...] = ()
         if note.status is NoteStatus.DRAFT:
-            for act in ("approve", "edit", "reject"):
-                view.add_item(SuggestionButton(act, note.number, note.revision, t))
-        else:
-            lines.append(f"-# {done or t('card.now', status=t(f'status.{note.status}'))}")
+            # What is not shown whole is not approved unread: the form has all of it.
+            read = len(note.text) <= previews.READ
+            acts = ("approve", "edit", "reject") if read else ("edit", "reject")
+        view = buttons(*(SuggestionButton(act, note.number, note.revision, t) for act in acts))
         return Card(render.cut("\n".join(lines)), view)
 
     async def _channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:

@@ -58,6 +58,10 @@ class App:
         """Whether the decision was fitted to the model and the embedder that are in use."""
         return self.calibrations.get(Task.QUESTION, logprobs=True).fitted is not None
 
+    def model_of(self, chosen: GuildSettings) -> str:
+        """The model that answers a guild: its choice, while that is offered."""
+        return chosen.model if chosen.model in self.by_model and chosen.model else self.models[0]
+
     @staticmethod
     def style_of(chosen: GuildSettings) -> Style:
         """How a guild wants its answers phrased."""

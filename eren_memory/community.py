@@ -140,7 +140,7 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An entry of the queue: a question, how often it came up, and the newest answer to it.
+    """An entry of the queue: a question, how often and when last it came up, and the newest answer.
 
     `card` is the message (channel id, message id) that shows it to the staff.
     """
@@ -151,7 +151,7 @@ class Review:
     question: str
     count: int
     answer_id: UUID | None
-    opened_at: datetime
+    raised_at: datetime
     card: tuple[str, str] | None = None
     closed_by: str | None = None
     outcome: str | None = None

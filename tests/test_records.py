@@ -276,3 +276,22 @@ async def test_a_guild_that_left_is_forgotten_after_its_time_and_others_are_not(
     [note] = await app.notebook.ledger.notes("here")
     assert note.text == "Ann lives in Oslo."
     assert await app.communities.departed(NOW + kept * 9) == []
+
+
+async def test_a_shared_batch_is_taken_back_by_each_for_their_own_part(app: App):
+    batch = uuid4()
+    await app.notebook.add("g", NoteDraft("Ann's."), By("ann", batch=batch))
+    await app.notebook.add("g", NoteDraft("Bob's."), By("bob", batch=batch))
+    [undone] = await app.notebook.undo("g", By("ann"), batch)
+    assert undone.text == "Ann's."
+    notes = await app.notebook.ledger.notes("g")
+    assert [one.status for one in notes] == ["retired", "active"]
+
+
+async def test_an_entry_that_still_comes_up_is_not_forgotten(app: App):
+    kept = timedelta(days=app.settings.answers_kept_days)
+    await app.reviews.raised(Queue.COMPLAINT, asked(), NOW)
+    await app.reviews.raised(Queue.COMPLAINT, asked(), NOW + kept)
+    await app.sweep(NOW + kept + timedelta(days=1))
+    [review] = await app.reviews.waiting("g", 9)
+    assert review.count == 2

@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot import correcting, publishing
 from bot.access import Right
 from bot.controls import Interaction
-from bot.desk import guild_of
+from bot.desk import by, guild_of, view_of
 from bot.failures import Refused
 from bot.forms import Filled, NoteForm
 from bot.texts import mine
@@ -49,7 +49,10 @@ class Correct(commands.Cog):
         text = asked.text if asked else publishing.answer_words(message)
         if asked and len(asked.notes) == 1:
             used = await self._desk.app.notebook.ledger.by_ids([asked.notes[0].note_id])
-            text = next((note.text for note in used.values()), text)
+            # As it is now, if it still may be seen here; the form shows it to any member.
+            view = view_of(guild, asked.channels)
+            seen = [note.text for note in used.values() if note.visible_to(view)]
+            text = next(iter(seen), text)
 
         async def then(submitted: Interaction, filled: Filled) -> None:
             draft = filled.draft(str(message.channel.id), message.jump_url)
@@ -88,4 +91,6 @@ class Correct(commands.Cog):
         """Suggest a correction; a moderator decides."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self._desk.require(Right.SUGGEST, interaction)
-        await correcting.suggest(interaction, NoteDraft(text, question))
+        # There is no message to link to, but the place is known.
+        source = by(interaction).where
+        await correcting.suggest(interaction, NoteDraft(text, question, source_url=source))

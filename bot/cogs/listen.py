@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ _DEBOUNCE = 4.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Burst:
     """What one person is writing in a channel where the bot answers by itself."""
 
@@ -48,6 +49,7 @@ class Listen(commands.Cog):
         self._bot, self._desk = bot, bot.desk
         self._seen: deque[int] = deque(maxlen=_REMEMBERED)
         self._bursts: dict[tuple[int, int], _Burst] = {}
+        self._answering: set[_Burst] = set()
 
     async def cog_unload(self) -> None:
         """Nobody is answered any more who did not ask."""
@@ -100,8 +102,9 @@ class Listen(commands.Cog):
         try:
             request = self._meant(message, parent, settings)
             self._desk.asker.admit(request, request.t)
-            async with message.channel.typing():
-                await self._desk.asker.ask(request, spot)
+            with suppress(discord.HTTPException):  # A courtesy.
+                await message.channel.typing()
+            await self._desk.asker.ask(request, spot)
         except (Refused, ErenError) as error:
             await spot.show(str(error))
 
@@ -127,8 +130,8 @@ class Listen(commands.Cog):
         if {*_place(message).channels}.isdisjoint(settings.auto_channels):
             return
         if _helps(message.author, settings):
-            for (channel_id, _), burst in self._bursts.items():
-                burst.helped |= channel_id == message.channel.id
+            for burst in (*self._bursts.values(), *self._answering):
+                burst.helped |= burst.messages[0].channel.id == message.channel.id
             return
         channel = message.channel
         in_forum = isinstance(channel, discord.Thread)
@@ -145,7 +148,9 @@ class Listen(commands.Cog):
 
     async def _later(self, key: tuple[int, int], burst: _Burst, settings: GuildSettings) -> None:
         await asyncio.sleep(_DEBOUNCE)
-        burst.task = None  # From here on more words do not cancel the answer.
+        # From here on more words are another question, and a helper may still be faster.
+        self._bursts.pop(key, None)
+        self._answering.add(burst)
         try:
             last = burst.messages[-1]
             text = "\n".join(one.clean_content for one in burst.messages)[-QUESTION_LIMIT:]
@@ -159,7 +164,7 @@ class Listen(commands.Cog):
             # Nobody asked, so nobody is told.
             _log.info("An overheard question was not answered: %s", error)
         finally:
-            self._bursts.pop(key, None)
+            self._answering.discard(burst)
 
     async def _decline(self, message: discord.Message) -> None:
         text = everyones(None)("refused.no_server")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from bot.client import ErenBot
 
 _Reason = app_commands.Range[str, 1, 200]
-_FOUND = 10
-# Notes whose probes one command asks.
-_TESTED = 20
 
 
 @app_commands.guild_only()

@@ -22,6 +22,7 @@ Named = app_commands.Range[str, 1, 100]
 _FOUND = 10
 # Notes whose probes one command asks.
 _TESTED = 20
+_LINE = 45
 
 
 class Reading(commands.Cog):
@@ -77,7 +78,8 @@ class Reading(commands.Cog):
         t = mine(interaction)
         found = await self._desk.app.notebook.nearest(guild_of(interaction), text, _FOUND)
         lines = [f"`{one.dense:.2f}` {render.note_line(t, one.note)}" for one in found]
-        await interaction.edit_original_response(content="\n".join(lines) or t("list.none"))
+        text = render.cut("\n".join(lines)) or t("list.none")
+        await interaction.edit_original_response(content=text)
 
     @app_commands.command(name="test")
     @app_commands.autocomplete(number=choices)
@@ -92,16 +94,23 @@ class Reading(commands.Cog):
             else [one for one in await ledger.notes(guild, NoteStatus.ACTIVE) if probes_of(one)]
         )
         eren = self._desk.app.eren_for((await self._desk.settings(guild)).model)
-        lines: list[str] = []
+        failed: list[str] = []
+        passed: list[str] = []
         for note in notes[:_TESTED]:
             for wanted in probes_of(note):
                 done = await probe(eren, note, wanted)
                 key = f"probe.{'passed' if done.passed else 'failed'}"
-                question, answer = render.title_of(wanted.question), render.title_of(done.answer)
-                lines.append(t(key, number=note.number, question=question, answer=answer))
+                question = render.title_of(wanted.question, _LINE)
+                answer = render.title_of(done.answer, _LINE)
+                line = t(key, number=note.number, question=question, answer=answer)
+                (passed if done.passed else failed).append(line)
+        if not failed and not passed:
+            await interaction.edit_original_response(content=t("probe.none"))
+            return
+        head = t("probe.head", failed=len(failed), passed=len(passed))
         if len(notes) > _TESTED:
-            lines.append(t("probe.more", count=len(notes) - _TESTED))
-        text = render.cut("\n".join(lines)) or t("probe.none")
+            head += " " + t("probe.more", count=len(notes) - _TESTED)
+        text = render.cut("\n".join([head, *failed, *passed]))
         await interaction.edit_original_response(content=text)
 
     @app_commands.command()

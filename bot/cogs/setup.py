@@ -50,7 +50,7 @@ class Setup(commands.GroupCog, group_name="eren", group_description="How I work 
         notes = ", ".join(f"{n} {t(f'status.{status}')}" for status, n in counts.items() if n)
         text = t(
             "about.status",
-            model=discord.utils.escape_markdown(settings.model or app.models[0]),
+            model=discord.utils.escape_markdown(app.model_of(settings)),
             calibrated=t(f"about.{'calibrated' if app.is_calibrated else 'uncalibrated'}"),
             notes=notes or t("value.none"),
             drafts=counts.get(NoteStatus.DRAFT, 0),
@@ -129,9 +129,12 @@ async def show(interaction: Interaction, settings: GuildSettings) -> None:
             here if isinstance(here, discord.abc.GuildChannel) else None,
             message_content=interaction.client.intents.message_content,
         )
-    lines += ["", t("selftest.title"), *(found or [t("selftest.well")])]
     view = SetupView(t)
-    await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
+    view.stop()  # The registered one hears every click.
+    text = render.cut(
+        "\n".join([t("selftest.title"), *(found or [t("selftest.well")]), "", *lines])
+    )
+    await interaction.edit_original_response(content=text, view=view)
 
 
 def _shown(t: Texts, name: str, value: Any) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from eren_memory.community import Asked, Queue, Review
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.rows import text_hash
-from eren_memory.ledger.schema import reviews
+from eren_memory.ledger.schema import reviews, suggestion_cards
 from eren_memory.ledger.upsert import upsert
 
 
@@ -30,15 +32,13 @@ class Reviews:
         again = {
             # Counting starts anew with what came after the last decision.
             "count": sa.case((reviews.c.closed_at.is_not(None), 1), else_=reviews.c.count + 1),
-            "opened_at": sa.case(
-                (reviews.c.closed_at.is_not(None), now), else_=reviews.c.opened_at
-            ),
+            "raised_at": now,
             "answer_id": asked.id,
             "closed_at": None,
             "closed_by": None,
             "outcome": None,
         }
-        new = {"question": asked.question, "count": 1, "answer_id": asked.id, "opened_at": now}
+        new = {"question": asked.question, "count": 1, "answer_id": asked.id, "raised_at": now}
         one = sa.and_(*(reviews.c[name] == value for name, value in key.items()))
         async with self._ledger.writing() as connection:
             # A closed entry's card says what was decided, and stays so: it gets a new one.
@@ -93,25 +93,55 @@ class Reviews:
             )
         return done.rowcount == 1
 
+    async def reopen(self, guild_id: str, question: str, by: str) -> list[Review]:
+        """Take back what this person decided about a question; returns the entries as they are then."""
+        return await self._turn(
+            (
+                reviews.c.guild_id == guild_id,
+                reviews.c.question_hash == text_hash(question),
+                reviews.c.closed_by == by,
+            ),
+            {"closed_at": None, "closed_by": None, "outcome": None},
+        )
+
     async def settle(
         self, guild_id: str, question: str, by: str, outcome: str, now: datetime
     ) -> list[Review]:
         """Decide what is open about a question; returns the entries as they are then."""
-        mine = sa.and_(
-            reviews.c.guild_id == guild_id, reviews.c.question_hash == text_hash(question)
+        return await self._turn(
+            (
+                reviews.c.guild_id == guild_id,
+                reviews.c.question_hash == text_hash(question),
+                reviews.c.closed_at.is_(None),
+            ),
+            {"closed_at": now, "closed_by": by, "outcome": outcome},
         )
+
+    async def suggested(self, note_id: UUID, channel_id: str, message_id: str) -> None:
+        """Remember the message that shows a suggested note."""
+        async with self._ledger.writing() as connection:
+            card = {"channel_id": channel_id, "message_id": message_id}
+            await connection.execute(
+                upsert(connection, suggestion_cards, {"note_id": note_id}, card)
+            )
+
+    async def card_of(self, note_id: UUID) -> tuple[str, str] | None:
+        """The message (channel id, message id) that shows a suggested note."""
+        query = sa.select(suggestion_cards).where(suggestion_cards.c.note_id == note_id)
+        async with self._ledger.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return (row.channel_id, row.message_id) if row else None
+
+    async def _turn(self, which: Sequence[Any], values: Mapping[str, Any]) -> list[Review]:
         async with self._ledger.writing() as connection:
             done = await connection.execute(
-                sa.update(reviews)
-                .where(mine, reviews.c.closed_at.is_(None))
-                .values(closed_at=now, closed_by=by, outcome=outcome)
-                .returning(reviews)
+                sa.update(reviews).where(*which).values(**values).returning(reviews)
             )
             return [_review(row) for row in done]
 
     async def forget_before(self, moment: datetime, guild_id: str | None = None) -> int:
-        """Delete entries that were opened earlier, of one guild or of all; returns how many."""
-        old = sa.delete(reviews).where(reviews.c.opened_at < moment)
+        """Delete entries that came up last before then, of a guild or of all; returns how many."""
+        old = sa.delete(reviews).where(reviews.c.raised_at < moment)
         if guild_id is not None:
             old = old.where(reviews.c.guild_id == guild_id)
         async with self._ledger.writing() as connection:
@@ -127,7 +157,7 @@ def _review(row: Any) -> Review:
         question=row.question,
         count=row.count,
         answer_id=row.answer_id,
-        opened_at=row.opened_at,
+        raised_at=row.raised_at,
         card=card,
         closed_by=row.closed_by,
         outcome=row.outcome,

@@ -243,7 +243,7 @@ reviews = sa.Table(
     sa.Column("count", sa.Integer, nullable=False),
     # Not a foreign key: answers are removed earlier.
     sa.Column("answer_id", sa.Uuid),
-    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
     sa.Column("card_channel", sa.String(64)),
     sa.Column("card_message", sa.String(64)),
     sa.Column("closed_by", sa.String(64)),
@@ -253,4 +253,13 @@ reviews = sa.Table(
     sa.Index(None, "guild_id", "closed_at"),
     # Cards name a row by its number, and must never come to mean another one.
     sqlite_autoincrement=True,
+)
+
+# The message in the staff's channel that shows a suggested note.
+suggestion_cards = sa.Table(
+    "suggestion_cards",
+    metadata,
+    sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+    sa.Column("channel_id", sa.String(64), nullable=False),
+    sa.Column("message_id", sa.String(64), nullable=False),
 )

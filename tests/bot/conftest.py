@@ -62,6 +62,18 @@ class World:
         [thread] = [one for one in self.channel.threads if one.id == made.id]
         return thread
 
+    async def send_again(self, message: Any) -> None:
+        """What a reconnection may do: the same message once more."""
+        backend = self.env.backend
+        stored = backend.get_message(message.channel.id, message.id)
+        guild = backend.get_guild(self.guild.id)
+        author = guild.members[stored.author_id]
+        payload = dict(serializers.message_payload(backend, stored))
+        payload["guild_id"] = str(self.guild.id)
+        payload["member"] = serializers.member_payload(backend, guild, author, with_user=False)
+        backend.emit("MESSAGE_CREATE", payload)
+        await self.env.settle()
+
     def demote(self, member: Any) -> None:
         """Take every role from a member."""
         self.env.backend.edit_member(self.guild.id, member.id, {"role_ids": []})

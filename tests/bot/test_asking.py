@@ -240,5 +240,5 @@ async def test_links_show_where_they_lead_and_odd_characters_are_written_out(
 ):
     endpoint.default = Reply("[my bank](https://evil.example/x) \u202eabc")
     answer = await world.member.slash(world.channel, "ask", question="Who?")
-    assert "my bank (<https://evil.example/x>)" in answer.response.content
+    assert "[my bank] (<https://evil.example/x>)" in answer.response.content
     assert "\u202e" not in answer.response.content

@@ -207,8 +207,8 @@ async def test_saving_twice_saves_once(world: World, ferry: None):
 async def test_somebody_who_lost_the_role_in_between_cannot_save(world: World, ferry: None):
     preview = await correct(world, world.moderator, await ask(world))
     world.demote(world.moderator)
-    await world.moderator.click(preview.response, label="Save")
-    assert "Only moderators" in preview.response.content
+    refused = await world.moderator.click(preview.response, label="Save")
+    assert "Only moderators" in refused.followups[-1].content
     [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
     assert note.status == "draft"
 
@@ -262,9 +262,9 @@ async def test_a_note_for_another_channel_does_not_show_in_this_ones_answer(
     note = await world.app.notebook.edit(
         str(world.guild.id), 1, By(str(world.moderator.id)), scope=(str(staff.id),)
     )
-    await world.moderator.click(preview.response, label="Save")
+    refused = await world.moderator.click(preview.response, label="Save")
     # The draft moved on under the button; nothing happens at all.
-    assert "somebody changed it" in preview.response.content
+    assert "somebody changed it" in refused.followups[-1].content
     await world.app.notebook.approve(str(world.guild.id), 1, By("x"), expect=note.revision)
     assert "at two" in message(world, answer).content
 
@@ -274,6 +274,7 @@ async def test_save_to_notebook_makes_a_note_with_its_author_and_link(world: Wor
     shown = await world.moderator.context_menu(world.channel, "Save to notebook", said)
     saved = await world.moderator.submit_modal(shown, {"text": FERRY, "where": "everywhere"})
     await world.moderator.click(saved.response, label="Save")
+    assert "public answer" not in saved.response.content
     [note] = await world.app.notebook.ledger.notes(str(world.guild.id))
     assert (note.status, note.text, note.source_url) == ("active", FERRY, said.jump_url)
     assert note.reason == "said by member"

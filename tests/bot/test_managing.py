@@ -72,7 +72,8 @@ async def test_an_edit_of_a_note_that_moved_is_refused_and_the_text_given_back(w
     refused = await world.moderator.submit_modal(form, {"text": mine, "where": "as it is"})
     assert "somebody changed it" in refused.response.content
     [back] = refused.followups
-    assert mine in back.content
+    [file] = back.attachments
+    assert mine in (await file.read()).decode()
     assert back.ephemeral
     assert "Meanwhile" in (await world.app.notebook.ledger.note(guild, 1)).text
 

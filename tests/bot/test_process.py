@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,8 +124,12 @@ async def test_a_reconnection_in_mid_answer_loses_and_doubles_nothing(
         await discord.drop()
         await asyncio.wait_for(discord.ready.wait(), 20)
         second = await discord.slash(MEMBER, "ask", question="And who?")
+
+        def answered(one: str) -> bool:
+            return str(discord.answer_to(one)).startswith("done")
+
         for one in (first, second):
-            await until(lambda one=one: str(discord.answer_to(one)).startswith("done"))
+            await until(partial(answered, one))
         assert (discord.identified, discord.resumed) == (1, 1)
         assert len(endpoint.requests) == 2
         for one in (first, second):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from bot.splitting import Page
 from bot.texts import Texts, texts
 from eren_memory.app import App
 from eren_memory.domain import Place
+from eren_memory.errors import LedgerError, ModelError
+from eren_memory.ledger import Records
 from tests.endpoint import Endpoint, Reply
 
 
@@ -112,11 +115,47 @@ async def test_a_stop_lets_answers_finish_and_gives_back_what_does_not_in_time(
         asker.admit(request("late?"), texts(None))
 
 
-async def test_a_question_that_fails_is_remembered_as_a_gap(app: App, endpoint: Endpoint):
-    from eren_memory.errors import ModelError
-
-    endpoint.default = Reply(status=401, body="{}")
+async def test_a_question_that_the_model_cannot_answer_is_remembered_as_a_gap(
+    app: App, endpoint: Endpoint
+):
+    endpoint.default = Reply("")
     with pytest.raises(ModelError):
         await Asker(app).ask(request("Who painted it?"), Wall())
     [review] = await app.reviews.waiting("g", 9)
     assert (review.queue, review.question) == ("gap", "Who painted it?")
+
+
+async def test_a_model_that_is_out_of_reach_makes_no_gap_of_every_question(
+    app: App, endpoint: Endpoint
+):
+    endpoint.default = Reply(status=401, body="{}")
+    with pytest.raises(ModelError):
+        await Asker(app).ask(request("Who painted it?"), Wall())
+    assert await app.reviews.waiting("g", 9) == []
+    spent = await app.records.spent("g", datetime.now(UTC) - timedelta(days=1), 1)
+    assert (spent.questions, spent.missed) == (1, 1)
+
+
+async def test_an_edit_that_is_under_way_does_not_arrive_after_the_answer(
+    app: App, endpoint: Endpoint
+):
+    class Slow(Wall):
+        async def show(self, text: str) -> None:
+            await asyncio.sleep(0.8)
+            await super().show(text)
+
+    endpoint.default = Reply("done", delay=0.5)
+    wall = Slow()
+    await Asker(app).ask(request(), wall)
+    assert len(wall.shown) == 1
+    assert len(wall.finished) == 1
+
+
+async def test_an_answer_that_cannot_be_recorded_stays(app: App, monkeypatch: pytest.MonkeyPatch):
+    async def locked(*_: object) -> None:
+        raise LedgerError("locked")
+
+    monkeypatch.setattr(Records, "keep", locked)
+    wall = Wall()
+    assert await Asker(app).ask(request(), wall) is not None
+    assert wall.finished[0].parts[0].startswith("unedited answer")

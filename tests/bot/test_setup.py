@@ -33,7 +33,7 @@ async def test_an_administrator_says_who_may_do_what(world: World, admin: Any):
     assert (await settings(world)).moderate_roles == (str(helpers.id),)
     assert f"Moderate the notebook: <@&{helpers.id}>" in page.response.content
     # They see the commands only where Discord shows them: that, and how, is said.
-    assert "does not see /note" in page.response.content
+    assert "does not see /note, /review" in page.response.content
 
 
 @pytest.mark.simcord(check_errors=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.selftest import _ANSWERING, _THREADS
+from bot.selftest import _ANSWERING, _ANYWHERE
 from bot.texts import ENGLISH, languages, table, texts
 from eren_memory.community import Complaint, GuildSettings, Length, Queue, Tone
 from eren_memory.domain import REVISED, NoteStatus
@@ -38,7 +38,9 @@ def test_every_text_that_the_code_makes_up_from_values_is_there():
     wanted |= {f"field.{one}" for one in REVISED if one != "superseded_by"}
     wanted |= {f"complaint.{one.name.lower()}" for one in Complaint}
     wanted |= {f"card.{one}" for one in Queue}
-    wanted |= {f"permission.{one}" for one in (*_ANSWERING, *_THREADS)}
+    wanted |= {
+        f"permission.{one}" for one in (*_ANSWERING, *_ANYWHERE, "manage_messages", "manage_guild")
+    }
     wanted |= {f"setup.tone_{one}" for one in Tone} | {f"setup.length_{one}" for one in Length}
     for name in GuildSettings.__dataclass_fields__:
         wanted |= {f"setup.{name}", f"setup.{name}_hint"}

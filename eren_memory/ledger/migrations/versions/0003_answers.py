@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("question", sa.Text, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("answer_id", sa.Uuid),
-        sa.Column("opened_at", _TIME, nullable=False),
+        sa.Column("raised_at", _TIME, nullable=False),
         sa.Column("card_channel", sa.String(64)),
         sa.Column("card_message", sa.String(64)),
         sa.Column("closed_by", sa.String(64)),
@@ -52,6 +52,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_reviews_guild_id_closed_at", "reviews", ["guild_id", "closed_at"])
+    op.create_table(
+        "suggestion_cards",
+        sa.Column("note_id", sa.Uuid, nullable=False),
+        sa.Column("channel_id", sa.String(64), nullable=False),
+        sa.Column("message_id", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("note_id", name="pk_suggestion_cards"),
+        sa.ForeignKeyConstraint(["note_id"], ["notes.id"], name="fk_suggestion_cards_note_id"),
+    )
 
 
 def _answers() -> None:
