@@ -11,8 +11,7 @@ forgotten button loses it. The buttons carry the draft's number, its revision, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -26,40 +25,18 @@ from bot.desk import by, desk, guild_of, now, place_of
 from bot.failures import Refused
 from bot.forms import Filled, NoteForm, TextForm
 from bot.note_buttons import UndoButton, new_batch
-from bot.publishing import publish, source_channel
+from bot.publishing import publish
+from bot.steps import Step, home_of, pairs, replaceable
 from bot.texts import Texts, mine
 from eren_memory.conflicts import Compared
-from eren_memory.domain import Note, NoteDraft, NoteStatus
-from eren_memory.errors import BadInput
-from eren_memory.rules import draft_of, superseded
+from eren_memory.domain import NoteDraft, NoteStatus
+from eren_memory.rules import draft_of
 
-# More do not fit into a button's 100 characters.
-_MOST_REPLACED = 3
-# Of a custom id's 100 characters, after the act, two numbers and the batch.
-_PAIRS_LIMIT = 24
 _STYLES = {
     "save": discord.ButtonStyle.success,
     "replace": discord.ButtonStyle.primary,
     "cancel": discord.ButtonStyle.danger,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Where a correction stands.
-
-    `revision` is the draft's that was read, `batch` what Undo will take back, `replaced` the numbers
-    of the notes in whose place it will stand, with the revisions that were read.
-    """
-
-    number: int
-    revision: int
-    batch: UUID
-    replaced: Mapping[int, int] = field(default_factory=dict)
-
-    def at(self, note: Note) -> Step:
-        """The same step, with the draft as it is now."""
-        return replace(self, revision=note.revision)
 
 
 async def begin(interaction: Interaction, draft: NoteDraft) -> None:
@@ -184,7 +161,9 @@ class StepButton(
     """A decision about a draft, by a moderator of the server in which it is clicked."""
 
     def __init__(self, act: str, step: Step, t: Texts) -> None:
-        custom_id = f"eren:step:{act}:{step.number}:{step.revision}:{step.batch.hex}:{_pairs(step.replaced)}"
+        custom_id = (
+            f"eren:step:{act}:{step.number}:{step.revision}:{step.batch.hex}:{pairs(step.replaced)}"
+        )
         style = _STYLES.get(act, discord.ButtonStyle.secondary)
         super().__init__(custom_id, t(f"button.{act}"), style)
         self.act, self.step = act, step
@@ -221,25 +200,6 @@ class StepButton(
             await preview(interaction, replace(self.step, replaced=kept))
 
 
-def home_of(note: Note, interaction: Interaction) -> str:
-    """The channel that "here" means: where the answer stands, else where somebody acts."""
-    return source_channel(note) or str(interaction.channel_id)
-
-
-def _may_replace(draft: Note, olds: Sequence[Note]) -> bool:
-    """Whether the notebook would take it in their place."""
-    try:
-        for old in olds:
-            superseded(old, draft, now())
-    except BadInput:
-        return False
-    return True
-
-
-def _pairs(replaced: Mapping[int, int]) -> str:
-    return ",".join(f"{number}.{revision}" for number, revision in replaced.items())
-
-
 async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
     """Keep what was typed as a draft."""
     at, batch = desk(interaction), new_batch()
@@ -250,15 +210,8 @@ async def _kept(interaction: Interaction, draft: NoteDraft) -> Step:
 
 async def _show_conflicts(interaction: Interaction, step: Step, compared: Compared) -> None:
     t = mine(interaction)
-    met = [one.note for one in compared.grave[:_MOST_REPLACED]]
-    while len(_pairs(replaced := {one.number: one.revision for one in met})) > _PAIRS_LIMIT:
-        met.pop()  # Notes with very long numbers; the next comparison finds what was left.
-    step = replace(step, replaced=replaced)
-    note = await desk(interaction).app.notebook.ledger.note(guild_of(interaction), step.number)
-    choices = ["narrow", "keep", "cancel"]
-    if _may_replace(note, met):
-        choices = ["replace", "merge", *choices]
-    view = buttons(*(StepButton(act, step, t) for act in choices))
+    met = replaceable([one.note for one in compared.grave])
+    step = replace(step, replaced={one.number: one.revision for one in met})
     text = previews.conflicts(t, note, compared, len(step.replaced))
     await interaction.edit_original_response(content=text, view=view)
 

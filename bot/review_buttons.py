@@ -12,6 +12,7 @@ from bot.controls import Control, Interaction
 from bot.desk import by, desk, guild_of, now
 from bot.failures import Refused
 from bot.forms import Filled, NoteForm
+from bot.steps import home_of
 from bot.texts import Texts, mine
 from eren_memory.domain import NoteStatus
 
@@ -73,7 +74,7 @@ class SuggestionButton(
 
         async def then(submitted: Interaction, filled: Filled) -> None:
             await at.require(Right.MODERATE, submitted)
-            fields = filled.fields(correcting.home_of(note, submitted))
+            fields = filled.fields(home_of(note, submitted))
             edited = note
             if fields:
                 edited = await at.app.notebook.edit(
