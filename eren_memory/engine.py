@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eren_memory.domain import Answer, Candidate, ClaimCheck, Place, Trace
 from eren_memory.errors import BadInput
@@ -25,6 +25,7 @@ class Eren:
         model: Answers, and testifies about relevance.
         calibrations: The decision's parameters.
         style: How answers are phrased.
+        strategies: The methods to choose from, by name.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Eren:
         model: ChatModel,
         calibrations: Calibrations,
         style: Style = Style.CHAT,
+        strategies: Mapping[str, Strategy] = STRATEGIES,
     ) -> None:
         self._notebook = notebook
         self._model = model
         self._calibrations = calibrations
         self._style = style
+        self._strategies = strategies
 
     async def answer(self, question: str, place: Place, method: str = DEFAULT_METHOD) -> Answer:
         """Answer from a note that answers the question, or as the unedited model would.
@@ -48,7 +51,7 @@ class Eren:
             NoteIndexError: The notebook cannot be searched.
         """
         started = time.perf_counter()
-        asked, strategy = question_text(question), _strategy(method)
+        asked, strategy = question_text(question), self._strategy(method)
         candidates = await self._candidates(asked, place, strategy)
         asking = Asking(self._model, self._style, self._calibrations)
         outcome = await strategy.answer(asked, candidates, asking)
@@ -69,7 +72,7 @@ class Eren:
         Raises: as `answer`.
         """
         started = time.perf_counter()
-        asked, strategy = question_text(claim, "claim"), _strategy(method)
+        asked, strategy = question_text(claim, "claim"), self._strategy(method)
         candidates = await self._candidates(asked, place, strategy)
         asking = Asking(self._model, self._style, self._calibrations)
         checked = await strategy.check(asked, candidates, asking)
@@ -90,8 +93,8 @@ class Eren:
             return []
         return await self._notebook.search(place, text, strategy.candidates)
 
-
-def _strategy(method: str) -> Strategy:
-    if method not in STRATEGIES:
-        raise BadInput(f"There is no method {method}. Choose one of: {', '.join(STRATEGIES)}.")
-    return STRATEGIES[method]
+    def _strategy(self, method: str) -> Strategy:
+        if method not in self._strategies:
+            known = ", ".join(self._strategies)
+            raise BadInput(f"There is no method {method}. Choose one of: {known}.")
+        return self._strategies[method]

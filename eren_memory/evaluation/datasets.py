@@ -1,17 +1,24 @@
-"""The benchmark files in their published form, as edits and the questions that go with them."""
+"""The benchmark files in their published form, and one's own edits, as edits with their questions.
+
+Published: a JSON list with `edit_statement`, `edit_scope` and, in CounterFact-Hard, `unrelated`.
+One's own: JSONL, one edit a line, as `{"note": …, "change": [[question, target], …], "keep": [question,
+…], "same_subject": […], "neighbour": […], "subject": …, "id": …}`; only `note` must be there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from eren_memory.errors import BadInput
+from eren_memory.evaluation.metrics import normalise
+from eren_memory.text import note_text
 
 
 class Kind(StrEnum):
@@ -23,23 +30,59 @@ class Kind(StrEnum):
     OUT_OF_SCOPE = "out_of_scope"
 
 
+class Form(StrEnum):
+    """What kind of file it is."""
+
+    COUNTERFACT = "CounterFact-Hard"
+    FEVER = "FEVER"
+    HOTPOT = "HotpotQA"
+    OWN = "own edits"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question or claim. `target` is what an edited model must say; None out of scope."""
+    """A question or claim. `target` is what an edited model must say; None out of scope.
+
+    Attributes:
+        true: The true answer, where the file flags one.
+        verbatim: Asked in the note's own words; see `is_verbatim`.
+        excluded: Why the audited figures leave it out; None when they do not.
+    """
 
     edit_id: str
     kind: Kind
     text: str
     target: str | None
+    true: str | None = None
+    verbatim: bool = False
+    excluded: str | None = None
+
+    @property
+    def stratum(self) -> str:
+        """The kind, with verbatim questions apart from paraphrases."""
+        if self.kind is not Kind.SCOPE:
+            return self.kind
+        return "verbatim" if self.verbatim else "paraphrase"
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One edit: the note, and its cases."""
+    """One edit: its note, or notes where it takes several, and its cases."""
 
     id: str
-    statement: str
+    statements: tuple[str, ...]
     cases: tuple[Case, ...]
+    subject: str | None = None
+
+    @property
+    def statement(self) -> str:
+        """The note; several as one text."""
+        return "\n".join(self.statements)
+
+    @property
+    def scope(self) -> tuple[Case, ...]:
+        """Its cases that the note answers."""
+        return tuple(case for case in self.cases if case.kind is Kind.SCOPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,100 +92,179 @@ class Benchmark:
     name: str
     edits: tuple[Edit, ...]
     claims: bool
+    form: Form
+    sha256: str
 
 
 def load(path: Path) -> Benchmark:
-    """Read CounterFact-Hard or FEVER.
+    """Read CounterFact-Hard, FEVER, HotpotQA, or one's own edits from a file ending in `.jsonl`.
 
     Raises:
         BadInput: The file is missing, cut short, or of another form; the entry is named.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is not a whole JSON file: {error}.") from error
-    if not isinstance(entries, list) or not entries:
+    entries = list(_entries(path, content))
+    if not entries:
         raise BadInput(f"{path} is not a list of edits.")
-    claims = all("unrelated" not in entry for entry in entries if isinstance(entry, dict))
-    edits = []
+    form = _form(entries[0])
+    edits: list[Edit] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            edits.append(_edit(entry))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{path}, entry {number}, is not an edit: {error!r:.80}.") from None
-    return Benchmark(path.stem, tuple(edits), claims)
+            edits.append(_edit(entry, number, form))
+        except (AttributeError, KeyError, TypeError, ValueError, BadInput) as error:
+            said = str(error) if isinstance(error, BadInput) else f"{error!r:.80}"
+            raise BadInput(f"{path}, entry {number}, is not an edit: {said}.") from None
+    if twice := [one for one, count in Counter(edit.id for edit in edits).items() if count > 1]:
+        raise BadInput(f"{path} has the id {twice[0]} twice: every edit needs its own.")
+    claims = form is Form.FEVER or (form is Form.OWN and _are_claims(edits))
+    if claims:
+        _check_claims(path, edits)
+    marked = tuple(_marked(edit, claims=claims) for edit in edits)
+    return Benchmark(path.stem, marked, claims, form, hashlib.sha256(content).hexdigest())
 
 
-def _edit(entry: dict[str, Any]) -> Edit:
-    edit_id, statement = str(entry["id"]), entry["edit_statement"]
-    if not isinstance(statement, str):
-        raise TypeError("edit_statement must be one sentence")
-    scope = [(Kind.SCOPE, text, target) for text, target in entry["edit_scope"]]
-    unrelated = entry.get("unrelated", {})
-    scope += [(Kind.SAME_SUBJECT, text, None) for text in unrelated.get("same_subj", [])]
-    scope += [(Kind.NEIGHBOUR, text, None) for text in unrelated.get("neighbor_subj", [])]
-    # The files repeat questions; each counts once, under its first kind.
-    seen: dict[str, Case] = {}
-    for kind, text, target in scope:
-        seen.setdefault(text.strip(), Case(edit_id, kind, text.strip(), target))
-    return Edit(edit_id, statement.strip(), tuple(seen.values()))
+def is_verbatim(text: str, statements: Sequence[str], *, claim: bool) -> bool:
+    """Whether a case says nothing in words of its own.
 
-
-def choose_edits(benchmark: Benchmark, count: int | None, seed: int) -> list[Edit]:
-    """The edits that go into the notebook: all, or `count` of them drawn by id."""
-    ordered = sorted(benchmark.edits, key=lambda edit: _draw(seed, edit.id))
-    return ordered[:count]
-
-
-def choose_cases(
-    benchmark: Benchmark, applied: Sequence[Edit], count: int | None, seed: int
-) -> list[Case]:
-    """`count` cases in equal parts of each kind (all of them for None), each text once.
-
-    A question out of scope of one edit that is word for word another's in-scope question is left
-    out: no method could answer it both ways. Claims out of scope are those of edits that were not
-    applied.
+    A claim is verbatim when it is the note; a question when every word of it stands in the note,
+    apart from those that only ask (`what`, `is`, …).
     """
-    by_kind: dict[Kind, list[Case]] = {}
-    for case in _cases(benchmark, applied):
-        by_kind.setdefault(case.kind, []).append(case)
-    chosen: list[Case] = []
-    for kind, cases in by_kind.items():
-        random.Random(f"{seed}:{kind}").shuffle(cases)  # noqa: S311 - A repeatable sample.
-        chosen += _spread(cases)[: None if count is None else count // len(by_kind)]
-    return chosen
+    if claim:
+        return any(normalise(text) == normalise(one) for one in statements)
+    own = {*normalise(text).split()} - ASKING
+    return own <= {*normalise(" ".join(statements)).split()}
 
 
-def _cases(benchmark: Benchmark, applied: Sequence[Edit]) -> Iterator[Case]:
-    in_scope = {case.text for edit in applied for case in edit.cases if case.kind is Kind.SCOPE}
-    seen: set[str] = set()
-    for edit in applied:
-        for case in edit.cases:
-            clashes = case.kind is not Kind.SCOPE and case.text in in_scope
-            if not clashes and case.text not in seen:
-                seen.add(case.text)
-                yield case
-    if not benchmark.claims:
-        return
-    ids = {edit.id for edit in applied}
-    for edit in benchmark.edits:
-        for case in edit.cases:
-            if edit.id not in ids and case.text not in seen:
-                seen.add(case.text)
-                yield Case(edit.id, Kind.OUT_OF_SCOPE, case.text, None)
+ASKING = frozenset(
+    (  # noqa: SIM905 - A list of forty quoted words is no easier to read.
+        "what which who whom whose where when how why is was are were be been does did do has have had "
+        "in of at on to for from by with as that it its s name called"
+    ).split()
+)
+"""Words that only ask."""
 
 
-def _spread(cases: Sequence[Case]) -> list[Case]:
-    """One case of every edit before a second one of any: a sample covers many edits."""
-    turn: dict[str, int] = {}
-    ranked = []
+def _entries(path: Path, content: bytes) -> Iterator[Any]:
+    try:
+        text = content.decode("utf-8")
+        if path.suffix == ".jsonl":
+            for number, line in enumerate(text.split("\n"), start=1):
+                if line.strip():
+                    yield _line(path, number, line)
+            return
+        entries = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{path} is not a whole JSON file: {error}.") from error
+    if not isinstance(entries, list):
+        raise BadInput(f"{path} is not a list of edits.")
+    yield from entries
+
+
+def _line(path: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"{path}, line {number}, is not a whole JSON object: {error}.") from error
+
+
+def _form(entry: Any) -> Form:
+    if not isinstance(entry, dict):
+        return Form.OWN
+    if "note" in entry:
+        return Form.OWN
+    if "unrelated" in entry:
+        return Form.COUNTERFACT
+    return Form.HOTPOT if isinstance(entry.get("edit_statement"), list) else Form.FEVER
+
+
+def _edit(entry: Any, number: int, form: Form) -> Edit:
+    if not isinstance(entry, dict):
+        raise TypeError("not an object")
+    if _form(entry) is not form:
+        raise ValueError(f"not of the form of the first, which is {form}")
+    own = form is Form.OWN
+    edit_id = str(entry.get("id", number) if own else entry["id"])
+    said = entry["note" if own else "edit_statement"]
+    statements = tuple(note_text(one) for one in (said if isinstance(said, list) else [said]))
+    if not statements:
+        raise ValueError("no note")
+    scope = [_asked(pair) for pair in (entry.get("change", []) if own else entry["edit_scope"])]
+    true = _true_answers(entry.get("edit_scope_true_ans"), len(scope))
+    cases = [
+        Case(edit_id, Kind.SCOPE, text, target, known)
+        for (text, target), known in zip(scope, true, strict=True)
+    ]
+    unrelated = entry if own else entry.get("unrelated", {})
+    for kind, key in _UNRELATED[own]:
+        cases += [Case(edit_id, kind, _text(text), None) for text in unrelated.get(key, [])]
+    # The files repeat questions; each counts once for its edit, under its first kind.
+    seen: dict[str, Case] = {}
     for case in cases:
-        ranked.append((turn.get(case.edit_id, 0), case))
-        turn[case.edit_id] = turn.get(case.edit_id, 0) + 1
-    return [case for _, case in sorted(ranked, key=lambda pair: pair[0])]
+        seen.setdefault(case.text, case)
+    subject = entry.get("subject" if own else "subject_name")
+    return Edit(edit_id, statements, tuple(seen.values()), subject)
 
 
-def _draw(seed: int, edit_id: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{edit_id}".encode()).digest()
+# By whether the entry is of the plain form.
+_UNRELATED = {
+    False: ((Kind.SAME_SUBJECT, "same_subj"), (Kind.NEIGHBOUR, "neighbor_subj")),
+    True: (
+        (Kind.SAME_SUBJECT, "same_subject"),
+        (Kind.NEIGHBOUR, "neighbour"),
+        (Kind.OUT_OF_SCOPE, "keep"),
+    ),
+}
+
+
+def _marked(edit: Edit, *, claims: bool) -> Edit:
+    cases = (
+        replace(case, verbatim=is_verbatim(case.text, edit.statements, claim=claims))
+        if case.kind is Kind.SCOPE
+        else case
+        for case in edit.cases
+    )
+    return replace(edit, cases=tuple(cases))
+
+
+def _asked(pair: Any) -> tuple[str, str]:
+    text, target = pair
+    if not normalise(_text(target)):
+        raise ValueError(f"a question without a target: {text!r:.40}")
+    return _text(text), _text(target)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"text was expected, not {value!r:.40}")
+    return value.strip()
+
+
+def _true_answers(flagged: Any, count: int) -> list[str | None]:
+    """One a question. FEVER flags each edit's claims alike, but not always as many as there are."""
+    if isinstance(flagged, list) and len(flagged) == count:
+        return flagged
+    return [flagged[0] if flagged and len({*flagged}) == 1 else None] * count
+
+
+def _are_claims(edits: Sequence[Edit]) -> bool:
+    """Whether one's own edits are claims: every target is yes or no, and nothing is asked."""
+    scope = [case for edit in edits for case in edit.scope]
+    return bool(scope) and all(
+        case.target in _LABELS and not case.text.endswith("?") for case in scope
+    )
+
+
+_LABELS = {"yes", "no"}
+
+
+def _check_claims(path: Path, edits: Sequence[Edit]) -> None:
+    for number, edit in enumerate(edits, start=1):
+        for case in edit.scope:
+            if case.target not in _LABELS:
+                raise BadInput(
+                    f"{path}, entry {number}, is not an edit: a claim's label is yes or no, not "
+                    f"{case.target!r:.40}."
+                )
