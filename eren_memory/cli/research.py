@@ -95,7 +95,8 @@ def calibrate(
 @click.option(
     "--questions", default=3_000, show_default=True, type=click.IntRange(30), help="At most."
 )
-def fit_scope(data: Path, questions: int) -> None:
+@json_option
+def fit_scope(data: Path, questions: int, *, as_json: bool) -> None:
     """Train the scope head of the method serac, and print its numbers.
 
     It is fitted on one half of the edits and tried on the other, with all of them in the notebook
@@ -112,21 +113,25 @@ def fit_scope(data: Path, questions: int) -> None:
     applied = choose_edits(benchmark, count, 0)
     cases = choose_cases(benchmark, applied, questions, 0)
 
-    async def work() -> None:
+    async def work() -> list[scope_fit.Pairs]:
         async with open_bench(load_settings(), applied) as app:
             with progress_bar("Searching") as progress:
-                found = await scope_fit.pairs(app, applied, cases, progress)
-        pairs = list(zip(cases, found, strict=True))
-        halves = [[rows for case, rows in pairs if half(case.edit_id) == one] for one in (0, 1)]
-        head = scope_fit.fit(halves[0])
-        click.echo(f"ScopeHead({head.intercept}, {head.weights})")
-        for name, mine in zip(("fitted on", "fresh"), halves, strict=True):
-            kept, left, eq = scope_fit.decided_rightly(head, mine)
-            click.echo(
-                f"{name}: {len(mine)} questions, in scope {kept:.3f}, others {left:.3f}, EQ {eq:.3f}"
-            )
+                return await scope_fit.pairs(app, applied, cases, progress)
 
-    run(work)
+    found = zip(cases, run(work), strict=True)
+    halves: dict[str, list[scope_fit.Pairs]] = {"fitted on": [], "fresh": []}
+    for case, rows in found:
+        halves["fresh" if half(case.edit_id) else "fitted on"].append(rows)
+    head = scope_fit.fit(halves["fitted on"])
+    tried = {
+        name: (len(mine), *scope_fit.decided_rightly(head, mine)) for name, mine in halves.items()
+    }
+    lines = [
+        f"{name}: {count} questions, in scope {kept:.3f}, others {left:.3f}, EQ {eq:.3f}"
+        for name, (count, kept, left, eq) in tried.items()
+    ]
+    made = f"ScopeHead({head.intercept}, {head.weights})"
+    emit({**asdict(head), "tried": tried}, "\n".join([made, *lines]), as_json=as_json)
 
 
 @click.command("eval-conflicts")

@@ -95,7 +95,7 @@ def answered(benchmark: Benchmark, distractors: Distractors) -> list[tuple[Case,
             if places and set[int].intersection(*places):
                 found.append((case, ABOUT_THE_SAME))
             elif distractors.generated and any(
-                asked in normalise(case.text) for asked, _ in _TEMPLATES
+                f" {asked} " in f" {normalise(case.text)} " for asked, _ in _TEMPLATES
             ):
                 found.append((case, ASKS_FOR_MADE_UP))
     return found

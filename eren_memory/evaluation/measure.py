@@ -118,8 +118,9 @@ async def measure(
         run = _run(app, planned)
         try:
             known = journal.begin(run, resume=resume)
-            with bar("Indexing") as progress:
-                await fill(app, planned.distractors.statements, progress)
+            if planned.distractors.statements:
+                with bar("Indexing") as progress:
+                    await fill(app, planned.distractors.statements, progress)
             with bar("Asking") as progress:
                 rows = await Runner(
                     app,

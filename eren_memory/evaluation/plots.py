@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eren_memory.evaluation.judging import Judged
 from eren_memory.evaluation.metrics import reliability
-from eren_memory.evaluation.scoring import stated, trade_off
+from eren_memory.evaluation.scoring import stated, trade_off, verdicts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     "scaling.png": "EQ and model calls a question against the edits in the notebook.",
-    "reliability.png": "How often a note answers when the decision says p; on the line is calibrated.",
+    "reliability.png": (
+        "How often a note answers where the model and the decision say so; on the line is calibrated. "
+        "The numbers are questions."
+    ),
     "trade-off.png": (
         "The decision at every threshold: questions in scope that are accepted against others left "
         "alone. The dot is where it stands."
@@ -60,40 +63,57 @@ def _canvas(columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _scaling(curve: Sequence[Mapping[str, Any]]) -> Figure | None:
+    if not curve[-1]["methods"]:
+        return None
     figure, (eq, calls) = _canvas(2)
     for method in curve[-1]["methods"]:
-        known = [(stage["notes"], stage["methods"].get(method)) for stage in curve]
-        sized = [(notes, one) for notes, one in known if one]
-        style = {"marker": "o", "markersize": 4, "label": method}
-        with_eq = [(notes, one["eq"]) for notes, one in sized if one["eq"] is not None]
-        if with_eq:
-            eq.plot([n for n, _ in with_eq], [value for _, value in with_eq], **style)
-        calls.plot([n for n, _ in sized], [one["calls_per_question"] for _, one in sized], **style)
+        sized = [
+            (stage["edits"], stage["methods"][method])
+            for stage in curve
+            if method in stage["methods"]
+        ]
+        sizes = [size for size, _ in sized]
+        # A method has its colour in both, also where it has no EQ.
+        eq.plot(sizes, [_number(one["eq"]) for _, one in sized], marker="o", markersize=4)
+        counted = [one["calls_per_question"] for _, one in sized]
+        calls.plot(sizes, counted, marker="o", markersize=4, label=method)
     for axes, title in ((eq, "EQ"), (calls, "model calls a question")):
         axes.set_xscale("log")
-        axes.set_xlabel("notes")
+        axes.set_xticks([stage["edits"] for stage in curve], [str(s["edits"]) for s in curve])
+        axes.minorticks_off()
+        axes.set_xlabel("edits in the notebook")
         axes.set_title(title)
         axes.grid(alpha=0.3)
     eq.set_ylim(-0.02, 1.02)
-    calls.legend(fontsize="small")
+    calls.set_ylim(bottom=0)
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 
 def _reliability(methods: Mapping[str, Sequence[Judged]]) -> Figure | None:
-    shown = {name: found for name, some in methods.items() if (found := stated(some))[0]}
-    if not shown:
+    columns = (("the model's own verdict", verdicts), ("the decision's p", stated))
+    if not any(take(some)[0] for _, take in columns for some in methods.values()):
         return None
-    figure, (axes,) = _canvas()
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    for name, (probabilities, outcomes) in shown.items():
-        bins = reliability(probabilities, outcomes)
-        axes.plot([p for p, _, _ in bins], [o for _, o, _ in bins], marker="o", label=name)
-        for p, observed, count in bins:
-            axes.annotate(str(count), (p, observed), fontsize="xx-small")
-    axes.set_xlabel("probability that a note answers")
-    axes.set_ylabel("share of questions that one answers")
-    axes.legend(fontsize="small")
+    figure, panels = _canvas(2)
+    for axes, (title, take) in zip(panels, columns, strict=True):
+        axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+        for name, some in methods.items():
+            probabilities, outcomes = take(some)
+            if not probabilities:
+                continue
+            bins = reliability(probabilities, outcomes)
+            axes.plot([p for p, _, _ in bins], [o for _, o, _ in bins], marker="o", label=name)
+            for p, observed, count in bins:
+                axes.annotate(str(count), (p, observed), fontsize="xx-small")
+            axes.legend(fontsize="small")
+        axes.set_title(title)
+        axes.set_xlabel("probability that a note answers")
+        axes.set_ylabel("share of questions that one answers")
     return figure
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _trade_off(methods: Mapping[str, Sequence[Judged]]) -> Figure | None:

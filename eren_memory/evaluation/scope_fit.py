@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,14 @@ _PAIRED = 3
 _TOGETHER = 32
 _PLATEAU = 0.002
 
-Pairs = tuple[list[tuple[float, float, float, float]], list[bool]]
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A question beside the notes near it: features of each, and which of them answers it."""
+
+    in_scope: bool
+    features: list[tuple[float, float, float, float]]
+    answers: list[bool]
 
 
 async def pairs(
@@ -40,8 +47,11 @@ async def pairs(
             for place, one in enumerate(candidates)
             if place < _PAIRED or one.note.text in answering
         ]
-        labels = [one.note.text in answering for one in kept]
-        return [features(case.text, one) for one in kept], labels
+        return Pairs(
+            case.kind is Kind.SCOPE,
+            [features(case.text, one) for one in kept],
+            [one.note.text in answering for one in kept],
+        )
 
     for start in range(0, len(cases), _TOGETHER):
         # Together, so that the embedder takes them as one batch.
@@ -55,8 +65,8 @@ def fit(rows: Sequence[Pairs]) -> ScopeHead:
     """Logistic regression over all pairs, its intercept where EQ over the questions is best."""
     from sklearn.linear_model import LogisticRegression
 
-    given = [one for some, _ in rows for one in some]
-    labels = [label for _, some in rows for label in some]
+    given = [one for row in rows for one in row.features]
+    labels = [label for row in rows for label in row.answers]
     model = LogisticRegression(C=10.0, max_iter=5_000, class_weight="balanced")
     model.fit(np.array(given), np.array(labels))
     first, second, third, fourth = (round(float(w), 3) for w in model.coef_[0])
@@ -73,12 +83,12 @@ def decided_rightly(head: ScopeHead, rows: Sequence[Pairs]) -> tuple[float, floa
     """Shares of questions in scope whose own note is taken and of others left alone, and their EQ."""
     in_scope: list[bool] = []
     others: list[bool] = []
-    for given, labels in rows:
-        p = [head.intercept + float(np.dot(head.weights, one)) for one in given]
-        best = int(np.argmax(p)) if p else None
-        taken = best is not None and p[best] >= 0
-        if any(labels):
-            in_scope.append(taken and best is not None and labels[best])
+    for row in rows:
+        p = [head.intercept + float(np.dot(head.weights, one)) for one in row.features]
+        best = int(np.argmax(p)) if p else 0
+        taken = bool(p) and p[best] >= 0
+        if row.in_scope:
+            in_scope.append(taken and row.answers[best])
         else:
             others.append(not taken)
     kept, left = (sum(some) / max(len(some), 1) for some in (in_scope, others))

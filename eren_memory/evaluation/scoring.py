@@ -90,6 +90,12 @@ def stated(found: Sequence[Judged]) -> tuple[list[float], list[bool]]:
     return [p for p, _ in sure], [answers for _, answers in sure]
 
 
+def verdicts(found: Sequence[Judged]) -> tuple[list[float], list[bool]]:
+    """Each reading's own probability that a note answers, and whether one does."""
+    sure = [(one.row.verdict, one.in_scope) for one in found if one.row.verdict is not None]
+    return [verdict for verdict, _ in sure], [answers for _, answers in sure]
+
+
 def trade_off(found: Sequence[Judged]) -> list[tuple[float, float, float]]:
     """(threshold, share in scope that is accepted, share of the others that is not) of the decision.
 
