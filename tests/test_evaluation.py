@@ -48,6 +48,11 @@ def test_a_sample_is_even_over_kinds_repeatable_and_covers_many_edits(benchmark:
     assert sum(case.verbatim for case in scope) == 3
 
 
+def test_a_small_sample_has_a_question_of_every_kind(benchmark: Benchmark):
+    cases = choose_cases(benchmark, benchmark.edits, 2, 0)
+    assert {case.kind for case in cases} == {Kind.SCOPE, Kind.SAME_SUBJECT, Kind.NEIGHBOUR}
+
+
 def test_a_sample_does_not_depend_on_the_order_of_the_file(benchmark: Benchmark, tmp_path: Path):
     turned = load(write(tmp_path / "turned.json", entries()[::-1]))
     assert choose_edits(turned, 4, 1) == choose_edits(benchmark, 4, 1)
@@ -266,8 +271,12 @@ def test_questions_that_a_distractor_answers_are_known(benchmark: Benchmark, tmp
 
 
 def test_swapped_entities_contradict_the_truth(tmp_path: Path):
-    benchmark, left = swapped(load(write(tmp_path / "hotpot.json", several())), 0)
-    assert [case.text for case in left] == ["Are lake 5 and its river long?"]
+    made = several()
+    made[4]["edit_scope"][0][0] = "Does it begin in the Vale4 or in the Vale9?"
+    benchmark, left = swapped(load(write(tmp_path / "hotpot.json", made)), 0)
+    assert [case.text for case in left] == [
+        "Does it begin in the Vale4 or in the Vale9?", "Are lake 5 and its river long?",
+    ]  # fmt: skip
     for edit in benchmark.edits:
         [case] = edit.cases
         assert case.target != case.true

@@ -1,7 +1,11 @@
 """The harness against itself: whole runs on a scripted endpoint, whose right figures are known."""
 
+import asyncio
 import csv
 import json
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,9 @@ from eren_memory.errors import BadInput
 from eren_memory.evaluation import methods, plots
 from eren_memory.evaluation.measure import Wanted, measure, plan
 from eren_memory.evaluation.report import rebuild
+from eren_memory.relevance import Task
+from eren_memory.strategies import Strategy
+from eren_memory.strategies.scoped import ScopeHead, Serac
 from tests.benchmarks import calibrated, claims, entries, no_bar, read_notes, several, write
 from tests.command_line import CommandLine
 from tests.endpoint import Endpoint, Reply
@@ -34,7 +41,7 @@ def reader(settings: Settings, endpoint: Endpoint) -> Settings:
 async def run(
     settings: Settings,
     wanted: Wanted | Path,
-    names: str = "eren",
+    names: str | Mapping[str, Strategy] = "eren",
     out: Path | None = None,
     *,
     resume: bool = False,
@@ -43,7 +50,7 @@ async def run(
     return await measure(
         settings,
         plan(wanted),
-        methods.chosen(names),
+        methods.chosen(names) if isinstance(names, str) else names,
         out=out,
         resume=resume,
         concurrency=4,
@@ -183,6 +190,30 @@ async def test_a_killed_run_goes_on_with_what_it_has_to_the_same_figures(
         assert len(lines(cut)) == len(kept)
         assert len(endpoint.requests) - asked <= asked
         assert without_times(resumed) == without_times(whole)
+
+
+async def test_a_run_whose_process_is_killed_goes_on(
+    reader: Settings, data: Path, endpoint: Endpoint, tmp_path: Path
+):
+    out = tmp_path / "out"
+    endpoint.rules.append(("Please answer", Reply("unedited answer", delay=0.05)))
+    words = ("eval", "--data", str(data), "--methods", "eren,unedited", "--out", str(out))
+    eren = CommandLine(reader)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "eren_memory.cli", *words, env={**os.environ, **eren.environment}
+    )
+    while not (out / "journal.jsonl").exists() or len(lines(out)) < 12:
+        await asyncio.sleep(0.02)
+    child.kill()
+    await child.wait()
+    # What stands behind the last line break was being written when it was killed.
+    before = [line for line in lines(out) if line.endswith("\n")]
+    assert (await eren(*words)).refusal.endswith("add --resume, or name another folder.")
+    ran = await eren(*words, "--resume", "--json")
+    assert ran.data["complete"]
+    assert lines(out)[: len(before)] == before
+    whole = await run(reader, data, "eren,unedited")
+    assert without_times(ran.data) == without_times(whole)
 
 
 @pytest.mark.parametrize(
@@ -366,15 +397,26 @@ async def test_swapped_entities_fail_a_model_that_does_not_read(
     assert [one["reason"] for one in swapped["left_out"]] == ["its answer cannot be swapped"]
 
 
-async def test_retrieval_alone_quotes_and_serac_answers_from_the_nearest_note(
-    reader: Settings, data: Path, endpoint: Endpoint
-):
-    endpoint.rules[:] = [("Note: ", Reply("harp0"))]
-    results = await run(reader, data, "retrieval-only,serac")
-    quoting, serac = results["methods"]["retrieval-only"], results["methods"]["serac"]
+async def test_retrieval_alone_quotes_the_nearest_note(reader: Settings, data: Path):
+    quoting = (await run(reader, data, "retrieval-only"))["methods"]["retrieval-only"]
     assert quoting["calls"]["scope"] < 1
     assert quoting["es"] > 0.5 > quoting["es_exact"]
-    assert serac["calls"] == {"scope": 1, "same_subject": 1, "neighbour": 1}
+
+
+async def test_serac_answers_from_the_note_whose_scope_holds_the_question(
+    reader: Settings, data: Path, endpoint: Endpoint
+):
+    def last_word(asked: dict[str, Any]) -> Reply:
+        return Reply(asked["messages"][-1]["content"].split(".\nQuestion: ")[0].split()[-1])
+
+    endpoint.rules[:] = [("Note: ", last_word)]
+    # Three of a note's five words stand in its own questions, two in a neighbour's.
+    head = ScopeHead(-5.0, (0.0, 0.0, 0.0, 10.0))
+    serac = Serac(dict.fromkeys(Task, head))
+    results = await run(reader, data, {serac.name: serac})
+    one = results["methods"]["serac"]
+    assert one["audited"]["es_exact"] == one["audited"]["bp"] == 1
+    assert one["calls"] == {"scope": 1, "same_subject": 1, "neighbour": 1}
 
 
 @pytest.mark.parametrize(
@@ -446,6 +488,13 @@ async def test_a_folder_without_a_run_is_named(settings: Settings, tmp_path: Pat
     (tmp_path / "journal.jsonl").write_text('{"method": "eren"}\n')
     ran = await CommandLine(settings)("report", str(tmp_path))
     assert "line 1, is not of a journal" in ran.refusal
+
+
+async def test_failed_answers_are_told(reader: Settings, data: Path, endpoint: Endpoint):
+    endpoint.rules[:] = [("Please answer", Reply(status=418, body="{}"))]
+    ran = await CommandLine(reader)("eval", "--data", str(data), "--methods", "unedited")
+    assert ran.status == 0
+    assert "25 answers failed; with --out they could be asked again" in ran.err
 
 
 async def test_sizes_that_are_no_numbers_are_refused(settings: Settings, data: Path):

@@ -119,6 +119,11 @@ def evaluate(
 
     results = run(work)
     emit(results, f"{table(results)}{_where(out)}", as_json=as_json)
+    if failed := sum(one["errors"]["failed"] for one in results["methods"].values()):
+        cure = (
+            "--resume asks again for what failed" if out else "with --out they could be asked again"
+        )
+        click.echo(f"eren: {failed} answers failed; {cure}.", err=True)
 
 
 @click.command("report")

@@ -36,10 +36,9 @@ async def open_bench(settings: Settings, edits: Sequence[Edit]) -> AsyncIterator
             yield app
 
 
-async def fill(app: App, statements: Sequence[str], progress: Progress | None = None) -> int:
-    """Put notes into the notebook and its index; returns how many are in it then."""
+async def fill(app: App, statements: Sequence[str], progress: Progress | None = None) -> None:
+    """Put notes into the notebook and its index; what is in it already stays one note."""
     for start in range(0, len(statements), _BATCH):
         drafts = [NoteDraft(text) for text in statements[start : start + _BATCH]]
         await app.notebook.add_many(GUILD, drafts, By("evaluation"))
     await app.notebook.projector.project(progress)
-    return await app.notebook.ledger.active_count()

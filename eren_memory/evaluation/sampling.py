@@ -42,7 +42,7 @@ def choose_cases(
     chosen: list[Case] = []
     for cases in by_kind.values():
         cases.sort(key=lambda case: _draw(seed, f"{case.edit_id}:{case.text}"))
-        part = None if count is None else count // len(by_kind)
+        part = None if count is None else max(count // len(by_kind), 1)
         chosen += _balanced(_spread(cases), part)
     return chosen
 
