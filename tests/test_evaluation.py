@@ -206,8 +206,29 @@ def test_claims_that_were_moved_to_other_notes_are_noticed(tmp_path: Path):
     scopes = [one["edit_scope"] for one in made]
     for one, scope in zip(made, scopes[1:] + scopes[:1], strict=True):
         one["edit_scope"] = scope
-    with pytest.raises(BadInput, match="only 0% of the notes"):
+    with pytest.raises(BadInput, match="100% of the notes are claims of another edit"):
         audit.check_labels(load(write(tmp_path / "fever.json", made)))
+
+
+def test_claims_need_not_hold_the_note_itself(tmp_path: Path):
+    made = claims()
+    for one in made:
+        del one["edit_scope"][0]
+    assert audit.check_labels(load(write(tmp_path / "fever.json", made))) is None
+
+
+def test_what_the_notebook_would_not_take_is_shortened_and_counted(tmp_path: Path):
+    made = several()
+    made[0]["edit_statement"][0] = "word " * 500
+    made[1]["edit_statement"][0] += "\x96"
+    benchmark = load(write(tmp_path / "hotpot.json", made))
+    assert len(benchmark.edits[0].statements[0]) == 1_999
+    assert benchmark.edits[1].statements[0] == several()[1]["edit_statement"][0]
+    assert benchmark.shortened == 1
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"note": "word " * 500}))
+    with pytest.raises(BadInput, match="limit is 2,000"):
+        load(own)
 
 
 def test_ones_own_targets_may_be_in_other_words_with_a_warning(tmp_path: Path):

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from eren_memory.config import Settings
+from eren_memory.domain import Place
 from eren_memory.errors import BadInput
 from eren_memory.evaluation import methods, plots
+from eren_memory.evaluation.bench_notebook import GUILD, fill, open_bench
 from eren_memory.evaluation.measure import Wanted, measure, plan
 from eren_memory.evaluation.report import rebuild
 from eren_memory.relevance import Task
@@ -251,6 +254,17 @@ async def test_another_model_or_file_does_not_go_on_with_a_run(
         await run(reader, data, "unedited", tmp_path / "out", resume=True)
 
 
+async def test_two_processes_do_not_write_one_journal(reader: Settings, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with (
+        FileLock(out / "journal.jsonl.lock"),
+        pytest.raises(BadInput, match="Another process is writing"),
+    ):
+        await run(reader, data, "unedited", out)
+    assert (await run(reader, data, "unedited", out))["complete"]
+
+
 async def test_a_resumed_run_may_add_a_method(reader: Settings, data: Path, tmp_path: Path):
     await run(reader, data, "unedited", tmp_path / "out")
     results = await run(reader, data, "unedited,eren", tmp_path / "out", resume=True)
@@ -263,13 +277,13 @@ async def test_a_report_is_made_again_without_the_model(
     out = tmp_path / "out"
     wanted = Wanted(data, edits=[1, 4, 6])
     first = await run(reader, wanted, "eren,unedited", out)
-    made = {file.name: file.read_bytes() for file in out.iterdir()}
+    made = {file.name: file.read_bytes() for file in out.iterdir() if file.suffix != ".lock"}
     asked = len(endpoint.requests)
     for name in made:
         if name != "journal.jsonl":
             (out / name).unlink()
     assert rebuild(out) == first == json.loads((out / "results.json").read_text())
-    assert {file.name: file.read_bytes() for file in out.iterdir()} == made
+    assert {name: (out / name).read_bytes() for name in made} == made
     assert len(endpoint.requests) == asked
     assert {*made} == {"journal.jsonl", "results.json", "report.md", "rows.csv", *plots.CAPTIONS}
     page = (out / "report.md").read_text()
@@ -314,6 +328,16 @@ async def test_the_notebook_grows_with_the_curve_and_holds_the_distractors(
     assert (results["notes"], results["distractors"]) == (23, 20)
     noted = {text for text in endpoint.embedded if "does play" in text}
     assert len(noted) == 3
+
+
+async def test_filling_a_large_notebook_shows_how_far_it_is(settings: Settings):
+    told: list[tuple[int, int]] = []
+    texts = [f"Door {number} is open." for number in range(4_500)]
+    async with open_bench(settings, []) as app:
+        await fill(app, texts, lambda done, total: told.append((done, total)))
+        assert await app.notebook.ledger.active_count() == 4_500
+        assert await app.notebook.search(Place(GUILD), "Is door 7 open?", 1)
+    assert told == [(2_000, 4_500), (4_000, 4_500), (4_500, 4_500)]
 
 
 async def test_questions_that_a_distractor_answers_are_listed_and_not_asked(

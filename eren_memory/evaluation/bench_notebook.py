@@ -41,4 +41,6 @@ async def fill(app: App, statements: Sequence[str], progress: Progress | None = 
     for start in range(0, len(statements), _BATCH):
         drafts = [NoteDraft(text) for text in statements[start : start + _BATCH]]
         await app.notebook.add_many(GUILD, drafts, By("evaluation"))
-    await app.notebook.projector.project(progress)
+        await app.notebook.projector.project()
+        if progress:
+            progress(start + len(drafts), len(statements))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from typing import Any
 
 from eren_memory.errors import BadInput
 from eren_memory.evaluation.metrics import normalise
-from eren_memory.text import note_text
+from eren_memory.text import NOTE_LIMIT, note_text
 
 
 class Kind(StrEnum):
@@ -87,13 +88,19 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A file of edits. `claims` says whether its cases are claims with yes or no."""
+    """A file of edits.
+
+    Attributes:
+        claims: Whether its cases are claims with yes or no.
+        shortened: How many notes were too long for a notebook and were cut.
+    """
 
     name: str
     edits: tuple[Edit, ...]
     claims: bool
     form: Form
     sha256: str
+    shortened: int = 0
 
 
 def load(path: Path) -> Benchmark:
@@ -123,7 +130,9 @@ def load(path: Path) -> Benchmark:
     if claims:
         _check_claims(path, edits)
     marked = tuple(_marked(edit, claims=claims) for edit in edits)
-    return Benchmark(path.stem, marked, claims, form, hashlib.sha256(content).hexdigest())
+    shortened = 0 if form is Form.OWN else sum(_too_long(entry) for entry in entries)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Benchmark(path.stem, marked, claims, form, sha256, shortened)
 
 
 def is_verbatim(text: str, statements: Sequence[str], *, claim: bool) -> bool:
@@ -187,8 +196,8 @@ def _edit(entry: Any, number: int, form: Form) -> Edit:
         raise ValueError(f"not of the form of the first, which is {form}")
     own = form is Form.OWN
     edit_id = str(entry.get("id", number) if own else entry["id"])
-    said = entry["note" if own else "edit_statement"]
-    statements = tuple(note_text(one) for one in (said if isinstance(said, list) else [said]))
+    said = _listed(entry["note" if own else "edit_statement"])
+    statements = tuple(note_text(one if own else _usable(one)) for one in said)
     if not statements:
         raise ValueError("no note")
     scope = [_asked(pair) for pair in (entry.get("change", []) if own else entry["edit_scope"])]
@@ -206,6 +215,20 @@ def _edit(entry: Any, number: int, form: Form) -> Edit:
         seen.setdefault(case.text, case)
     subject = entry.get("subject" if own else "subject_name")
     return Edit(edit_id, statements, tuple(seen.values()), subject)
+
+
+def _listed(said: Any) -> list[Any]:
+    return said if isinstance(said, list) else [said]
+
+
+def _usable(note: str) -> str:
+    """A published note as a notebook takes it: without control characters, and not too long."""
+    plain = "".join(" " if unicodedata.category(char) == "Cc" else char for char in note).strip()
+    return plain if len(plain) <= NOTE_LIMIT else plain[: NOTE_LIMIT + 1].rsplit(" ", 1)[0].strip()
+
+
+def _too_long(entry: dict[str, Any]) -> int:
+    return sum(len(one.strip()) > NOTE_LIMIT for one in _listed(entry["edit_statement"]))
 
 
 # By whether the entry is of the plain form.
@@ -239,7 +262,7 @@ def _asked(pair: Any) -> tuple[str, str]:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError(f"text was expected, not {value!r:.40}")
-    return value.strip()
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in value).strip()
 
 
 def _true_answers(flagged: Any, count: int) -> list[str | None]:

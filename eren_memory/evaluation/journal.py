@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from filelock import FileLock, Timeout
+
 from eren_memory import domain
 from eren_memory.domain import Origin, Usage
 from eren_memory.errors import BadInput
@@ -118,15 +120,24 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._lock = FileLock(f"{path}.lock", timeout=0) if path else None
 
     def begin(self, run: Run, *, resume: bool = False) -> list[Row]:
         """Start a journal, or go on with one; returns the rows that it has already.
 
         Raises:
-            BadInput: There is one and `resume` is not asked for, or it is of another run.
+            BadInput: There is one and `resume` is not asked for, it is of another run, or another
+                process is writing it.
         """
-        if self._path is None:
+        if self._path is None or self._lock is None:
             return []
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise BadInput(
+                f"Another process is writing {self._path}: wait for it, or name another folder."
+            ) from None
         rows: list[Row] = []
         if self._path.is_file() and self._path.stat().st_size:
             if not resume:
@@ -141,7 +152,6 @@ class Journal:
                 )
             self._file = self._path.open("a", encoding="utf-8")
         else:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", encoding="utf-8")
             self._write({"format": _FORMAT, "run": asdict(run)})
         return rows
@@ -152,10 +162,12 @@ class Journal:
             self._write(asdict(row))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let others write it."""
         if self._file:
             self._file.close()
             self._file = None
+        if self._lock:
+            self._lock.release()
 
     def read(self) -> tuple[Run, list[Row]]:
         """The run and its rows so far. A last line that was cut short is dropped from the file.

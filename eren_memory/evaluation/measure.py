@@ -79,7 +79,9 @@ def plan(wanted: Wanted) -> Plan:
             distractors.
     """
     benchmark = load(wanted.data)
-    warning = check_labels(benchmark)
+    warnings = [check_labels(benchmark)]
+    if benchmark.shortened:
+        warnings.append(f"{benchmark.shortened} notes are over the notebook's limit and were cut.")
     left: list[tuple[str, str]] = []
     if wanted.swap:
         benchmark, unswapped = variants.swapped(benchmark, wanted.seed)
@@ -95,6 +97,7 @@ def plan(wanted: Wanted) -> Plan:
         applied = choose_edits(benchmark, size, wanted.seed)
         cases = choose_cases(benchmark, applied, wanted.questions, wanted.seed, audited=False)
         stages.append(Stage(tuple(applied), tuple(cases)))
+    warning = " ".join(filter(None, warnings)) or None
     return Plan(wanted, benchmark, tuple(stages), distractors, tuple(dict(left).items()), warning)
 
 
