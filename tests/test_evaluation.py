@@ -8,8 +8,9 @@ from eren_memory.errors import BadInput
 from eren_memory.evaluation import audit
 from eren_memory.evaluation.bench_notebook import open_bench
 from eren_memory.evaluation.calibrate import calibrate
-from eren_memory.evaluation.datasets import Benchmark, Case, Form, Kind, is_verbatim, load
+from eren_memory.evaluation.datasets import Benchmark, Case, Form, Kind, is_verbatim
 from eren_memory.evaluation.distractors import answered, gather
+from eren_memory.evaluation.reading import load
 from eren_memory.evaluation.sampling import choose_cases, choose_edits
 from eren_memory.evaluation.variants import swapped
 from eren_memory.relevance import Calibration, Labelled, Task, Weights
@@ -154,6 +155,11 @@ def test_claims_of_ones_own_have_yes_and_no_and_ask_nothing(tmp_path: Path):
             "id 1 twice",
         ),
         ("[5]", "entry 1, is not an edit"),
+        ('[{"id": 1, "edit_statement": "a", "edit_scope": {"q": "t"}}]', "a list was expected"),
+        (
+            '[{"id": 1, "edit_statement": "a", "edit_scope": [], "unrelated": {"same_subj": "q"}}]',
+            "a list was expected",
+        ),
     ],
 )
 def test_a_truncated_or_mislabelled_file_is_a_clear_error(tmp_path: Path, content, fault):

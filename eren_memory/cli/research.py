@@ -61,7 +61,7 @@ def calibrate(
     from eren_memory.evaluation.audit import check_labels
     from eren_memory.evaluation.bench_notebook import open_bench
     from eren_memory.evaluation.calibrate import calibrate as fit_all
-    from eren_memory.evaluation.datasets import load
+    from eren_memory.evaluation.reading import load
     from eren_memory.evaluation.sampling import choose_cases, choose_edits
 
     settings = load_settings()
@@ -105,7 +105,7 @@ def fit_scope(data: Path, questions: int, *, as_json: bool) -> None:
     from eren_memory.evaluation import scope_fit
     from eren_memory.evaluation.bench_notebook import open_bench
     from eren_memory.evaluation.conflict_pairs import half
-    from eren_memory.evaluation.datasets import load
+    from eren_memory.evaluation.reading import load
     from eren_memory.evaluation.sampling import choose_cases, choose_edits
 
     benchmark = load(data)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eren_memory.errors import BadInput
-from eren_memory.evaluation.datasets import ASKING, Benchmark, Case, load
+from eren_memory.evaluation.datasets import ASKING, Benchmark, Case
 from eren_memory.evaluation.metrics import normalise
+from eren_memory.evaluation.reading import load
 
 ABOUT_THE_SAME = "a distractor from another file names all that it names"
 ASKS_FOR_MADE_UP = "a generated distractor answers it"

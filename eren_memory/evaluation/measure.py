@@ -17,9 +17,10 @@ from eren_memory.config import Settings
 from eren_memory.evaluation import variants
 from eren_memory.evaluation.audit import check_labels
 from eren_memory.evaluation.bench_notebook import fill, open_bench
-from eren_memory.evaluation.datasets import Benchmark, load
+from eren_memory.evaluation.datasets import Benchmark
 from eren_memory.evaluation.distractors import Distractors, answered, gather
 from eren_memory.evaluation.journal import Journal, Run
+from eren_memory.evaluation.reading import load
 from eren_memory.evaluation.report import JOURNAL, Report, rebuild
 from eren_memory.evaluation.runner import Runner, Stage
 from eren_memory.evaluation.sampling import choose_cases, choose_edits

@@ -109,7 +109,7 @@ class Runner:
 
         A failure becomes a row; it does not end the run.
         """
-        texts = {case.text: case for stage in stages for case in stage.cases}
+        texts = dict.fromkeys(case.text for stage in stages for case in stage.cases)
         outside = {
             case.text for stage in stages for case in stage.cases if case.kind is not Kind.SCOPE
         }
