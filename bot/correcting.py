@@ -26,7 +26,7 @@ from bot.failures import Refused
 from bot.forms import Filled, NoteForm, TextForm
 from bot.note_buttons import UndoButton, new_batch
 from bot.publishing import publish
-from bot.steps import Step, home_of, pairs, replaceable
+from bot.steps import Step, home_of, may_replace, pairs, replaceable
 from bot.texts import Texts, mine
 from eren_memory.conflicts import Compared
 from eren_memory.domain import NoteDraft, NoteStatus
@@ -212,6 +212,11 @@ async def _show_conflicts(interaction: Interaction, step: Step, compared: Compar
     t = mine(interaction)
     met = replaceable([one.note for one in compared.grave])
     step = replace(step, replaced={one.number: one.revision for one in met})
+    note = await desk(interaction).app.notebook.ledger.note(guild_of(interaction), step.number)
+    choices = ["narrow", "keep", "cancel"]
+    if may_replace(note, met):
+        choices = ["replace", "merge", *choices]
+    view = buttons(*(StepButton(act, step, t) for act in choices))
     text = previews.conflicts(t, note, compared, len(step.replaced))
     await interaction.edit_original_response(content=text, view=view)
 

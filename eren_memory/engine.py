@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from eren_memory.community import Turn
 from eren_memory.domain import Answer, Candidate, ClaimCheck, NoteDraft, Place, Trace
@@ -26,6 +26,7 @@ class Eren:
         model: Answers, and testifies about relevance.
         calibrations: The decision's parameters.
         style: How answers are phrased.
+        strategies: The methods to choose from, by name.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Eren:
         model: ChatModel,
         calibrations: Calibrations,
         style: Style = Style.CHAT,
+        strategies: Mapping[str, Strategy] = STRATEGIES,
     ) -> None:
         self._notebook = notebook
         self._model = model
         self._calibrations = calibrations
         self._style = style
+        self._strategies = strategies
 
     async def answer(
         self,
@@ -68,7 +71,7 @@ class Eren:
             NoteIndexError: The notebook cannot be searched.
         """
         started = time.perf_counter()
-        asked, strategy = question_text(question), _strategy(method)
+        asked, strategy = question_text(question), self._strategy(method)
         asking = self._asking(style, on_text)
         if conversation:
             asked = await asking.standalone(conversation, asked)
@@ -96,7 +99,7 @@ class Eren:
         Raises: as `answer`, and `BadInput` for a draft that cannot be a note.
         """
         started = time.perf_counter()
-        asked, strategy = question_text(question), _strategy(DEFAULT_METHOD)
+        asked, strategy = question_text(question), self._strategy(DEFAULT_METHOD)
         candidates = await self._notebook.search_with(
             place, asked, strategy.candidates, draft, instead_of
         )
@@ -108,7 +111,7 @@ class Eren:
         Raises: as `answer`.
         """
         started = time.perf_counter()
-        asked, strategy = question_text(claim, "claim"), _strategy(method)
+        asked, strategy = question_text(claim, "claim"), self._strategy(method)
         candidates = await self._candidates(asked, place, strategy)
         asking = self._asking()
         checked = await strategy.check(asked, candidates, asking)
@@ -134,6 +137,12 @@ class Eren:
             return []
         return await self._notebook.search(place, text, strategy.candidates)
 
+    def _strategy(self, method: str) -> Strategy:
+        if method not in self._strategies:
+            known = ", ".join(self._strategies)
+            raise BadInput(f"There is no method {method}. Choose one of: {known}.")
+        return self._strategies[method]
+
 
 async def _answered(
     question: str,
@@ -153,9 +162,3 @@ async def _answered(
         (time.perf_counter() - started) * 1000,
     )
     return Answer(outcome.text, outcome.origin, outcome.notes, trace, question)
-
-
-def _strategy(method: str) -> Strategy:
-    if method not in STRATEGIES:
-        raise BadInput(f"There is no method {method}. Choose one of: {', '.join(STRATEGIES)}.")
-    return STRATEGIES[method]

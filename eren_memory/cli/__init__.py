@@ -13,7 +13,7 @@ import sys
 import click
 
 from eren_memory import __version__
-from eren_memory.cli import acts, asking, files, research, system
+from eren_memory.cli import acts, asking, evaluating, files, research, system
 from eren_memory.errors import ErenError
 
 
@@ -38,8 +38,10 @@ for command in (
     system.model,
     system.console,
     system.demo,
-    research.evaluate,
+    evaluating.evaluate,
+    evaluating.report,
     research.calibrate,
+    research.fit_scope,
     research.eval_conflicts,
 ):
     cli.add_command(command)

@@ -1,11 +1,11 @@
-"""`eren eval` and `eren calibrate`."""
+"""`eren calibrate`, `eren fit-scope` and `eren eval-conflicts`: what the shipped numbers come from."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,84 +13,22 @@ from eren_memory.cli.common import emit, json_option, progress_bar, run
 from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
-    from eren_memory.evaluation.journal import Journal
     from eren_memory.relevance import Calibration, Key
 
-_data = click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="CounterFact-Hard or FEVER file."
+data_option = click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Benchmark file."
 )
 _edits = click.option(
     "--edits", type=click.IntRange(1), help="Notes in the notebook [default: all]."
 )
-_seed = click.option("--seed", default=0, show_default=True, help="Of the sample.")
-_concurrency = click.option(
+seed_option = click.option("--seed", default=0, show_default=True, help="Of the sample.")
+concurrency_option = click.option(
     "--concurrency", default=2, show_default=True, type=click.IntRange(1), help="Questions at once."
 )
 
 
-@click.command("eval")
-@_data
-@click.option(
-    "--methods",
-    default="eren,eren-paper,one-step,unedited",
-    show_default=True,
-    help="Names with commas between.",
-)
-@_edits
-@click.option(
-    "--questions", type=click.IntRange(3), help="In all, equal parts of each kind [default: all]."
-)
-@_seed
-@_concurrency
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for results and journal.")
-@click.option("--resume", is_flag=True, help="Go on with the journal in the --out folder.")
-@json_option
-def evaluate(
-    data: Path,
-    methods: str,
-    edits: int | None,
-    questions: int | None,
-    seed: int,
-    concurrency: int,
-    out: Path | None,
-    *,
-    resume: bool,
-    as_json: bool,
-) -> None:
-    """Compare answering methods on the edits of a benchmark file."""
-    from eren_memory.evaluation import runner
-    from eren_memory.evaluation.bench_notebook import open_bench
-    from eren_memory.evaluation.datasets import choose_cases, choose_edits, load
-
-    chosen = _methods(methods)
-    benchmark = load(data)
-    applied = choose_edits(benchmark, edits, seed)
-    cases = choose_cases(benchmark, applied, questions, seed)
-
-    journal = _journal(out, resume=resume)
-
-    async def work() -> dict[str, Any]:
-        async with open_bench(load_settings(), applied) as app:
-            with progress_bar("Asking") as progress:
-                rows = await runner.evaluate(
-                    app,
-                    cases,
-                    chosen,
-                    claims=benchmark.claims,
-                    concurrency=concurrency,
-                    journal=journal,
-                    progress=progress,
-                )
-            return runner.results(app, rows, chosen, seed=seed, notes=len(applied))
-
-    results = run(work)
-    if out:
-        (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    emit(results, _table(results), as_json=as_json)
-
-
 @click.command()
-@_data
+@data_option
 @_edits
 @click.option(
     "--questions",
@@ -99,8 +37,8 @@ def evaluate(
     type=click.IntRange(30),
     help="Drawn in equal parts of each kind.",
 )
-@_seed
-@_concurrency
+@seed_option
+@concurrency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write it.")
 @json_option
 def calibrate(
@@ -120,12 +58,16 @@ def calibrate(
     """
     from eren_memory import relevance
     from eren_memory.app import own_calibrations
+    from eren_memory.evaluation.audit import check_labels
     from eren_memory.evaluation.bench_notebook import open_bench
     from eren_memory.evaluation.calibrate import calibrate as fit_all
-    from eren_memory.evaluation.datasets import choose_cases, choose_edits, load
+    from eren_memory.evaluation.reading import load
+    from eren_memory.evaluation.sampling import choose_cases, choose_edits
 
     settings = load_settings()
     benchmark = load(data)
+    if warning := check_labels(benchmark):
+        click.echo(f"eren: {warning}", err=True)
     half = len(benchmark.edits) // 2 if benchmark.claims else None
     applied = choose_edits(benchmark, edits or half, seed)
     cases = choose_cases(benchmark, applied, questions, seed)
@@ -148,13 +90,57 @@ def calibrate(
     emit(entries, "\n".join([*lines, f"Written to {target}."]), as_json=as_json)
 
 
+@click.command("fit-scope")
+@data_option
+@click.option(
+    "--questions", default=3_000, show_default=True, type=click.IntRange(30), help="At most."
+)
+@json_option
+def fit_scope(data: Path, questions: int, *, as_json: bool) -> None:
+    """Train the scope head of the method serac, and print its numbers.
+
+    It is fitted on one half of the edits and tried on the other, with all of them in the notebook
+    (of claims: half of each half).
+    """
+    from eren_memory.evaluation import scope_fit
+    from eren_memory.evaluation.bench_notebook import open_bench
+    from eren_memory.evaluation.conflict_pairs import half
+    from eren_memory.evaluation.reading import load
+    from eren_memory.evaluation.sampling import choose_cases, choose_edits
+
+    benchmark = load(data)
+    count = len(benchmark.edits) // 2 if benchmark.claims else None
+    applied = choose_edits(benchmark, count, 0)
+    cases = choose_cases(benchmark, applied, questions, 0)
+
+    async def work() -> list[scope_fit.Pairs]:
+        async with open_bench(load_settings(), applied) as app:
+            with progress_bar("Searching") as progress:
+                return await scope_fit.pairs(app, applied, cases, progress)
+
+    found = zip(cases, run(work), strict=True)
+    halves: dict[str, list[scope_fit.Pairs]] = {"fitted on": [], "fresh": []}
+    for case, rows in found:
+        halves["fresh" if half(case.edit_id) else "fitted on"].append(rows)
+    head = scope_fit.fit(halves["fitted on"])
+    tried = {
+        name: (len(mine), *scope_fit.decided_rightly(head, mine)) for name, mine in halves.items()
+    }
+    lines = [
+        f"{name}: {count} questions, in scope {kept:.3f}, others {left:.3f}, EQ {eq:.3f}"
+        for name, (count, kept, left, eq) in tried.items()
+    ]
+    made = f"ScopeHead({head.intercept}, {head.weights})"
+    emit({**asdict(head), "tried": tried}, "\n".join([made, *lines]), as_json=as_json)
+
+
 @click.command("eval-conflicts")
 @click.option(
     "--counterfact", type=click.Path(path_type=Path), required=True, help="CounterFact-Hard file."
 )
 @click.option("--fever", type=click.Path(path_type=Path), required=True, help="FEVER file.")
 @click.option("--pairs", "each", default=60, show_default=True, help="Pairs of every make.")
-@_seed
+@seed_option
 @click.option("--fit", "fitting", is_flag=True, help="Print weights fitted on the first half.")
 def eval_conflicts(counterfact: Path, fever: Path, each: int, seed: int, *, fitting: bool) -> None:
     """Measure how well duplicates and conflicts between notes are found.
@@ -186,44 +172,3 @@ def eval_conflicts(counterfact: Path, fever: Path, each: int, seed: int, *, fitt
                     click.echo("\n".join([title, *measure.table(rows, chosen)]))
 
     run(work)
-
-
-def _journal(out: Path | None, *, resume: bool) -> Journal:
-    from eren_memory.evaluation.journal import Journal
-
-    if out is None:
-        if resume:
-            raise click.UsageError("--resume needs the --out folder of the run to go on with.")
-        return Journal(None)
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "journal.jsonl"
-    if path.exists() and not resume:
-        raise click.UsageError(f"{out} holds a run already: add --resume, or name another folder.")
-    return Journal(path)
-
-
-def _methods(given: str) -> list[str]:
-    from eren_memory.strategies import STRATEGIES
-
-    chosen = [name.strip() for name in given.split(",") if name.strip()]
-    if unknown := [name for name in chosen if name not in STRATEGIES]:
-        raise click.BadParameter(
-            f"{unknown[0]} is not one of {', '.join(STRATEGIES)}", param_hint="--methods"
-        )
-    return chosen
-
-
-def _table(results: dict[str, Any]) -> str:
-    head = f"{'method':<12} {'ES':>6} {'BP':>6} {'EQ':>6} {'exact':>6} {'calls':>6}"
-    head += f" {'p50 ms':>7} {'p95 ms':>7}"
-    lines = [
-        f"{name:<12} {one['es']:6.3f} {one['bp']:6.3f} {one['eq']:6.3f} {one['eq_exact']:6.3f} "
-        f"{one['calls_per_question']:6.2f} {one['ms_p50']:7.0f} {one['ms_p95']:7.0f}"
-        + (f"  {one['errors']['failed']} failed" if one["errors"]["failed"] else "")
-        for name, one in results["methods"].items()
-    ]
-    about = (
-        f"{results['questions']} questions, {results['notes']} notes, {results['model']}, "
-        f"{results['embedder']}; {results['machine']}"
-    )
-    return "\n".join([head, *lines, "", about])

@@ -13,9 +13,12 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft
 from eren_memory.evaluation.datasets import Edit
 from eren_memory.model_file import ensure_model
+from eren_memory.projection import Progress
 from eren_memory.prompts import Style
 
 GUILD = "evaluation"
+# Notes of one transaction: a hundred thousand distractors do not fit one statement.
+_BATCH = 2_000
 
 
 @asynccontextmanager
@@ -29,7 +32,15 @@ async def open_bench(settings: Settings, edits: Sequence[Edit]) -> AsyncIterator
         if own_calibrations(settings).is_file():
             shutil.copy(own_calibrations(settings), home)
         async with open_app(settings.model_copy(update=changed), Style.SHORT) as app:
-            drafts = [NoteDraft(edit.statement) for edit in edits]
-            await app.notebook.add_many(GUILD, drafts, By("evaluation"))
-            await app.notebook.projector.project()
+            await fill(app, [text for edit in edits for text in edit.statements])
             yield app
+
+
+async def fill(app: App, statements: Sequence[str], progress: Progress | None = None) -> None:
+    """Put notes into the notebook and its index; what is in it already stays one note."""
+    for start in range(0, len(statements), _BATCH):
+        drafts = [NoteDraft(text) for text in statements[start : start + _BATCH]]
+        await app.notebook.add_many(GUILD, drafts, By("evaluation"))
+        await app.notebook.projector.project()
+        if progress:
+            progress(start + len(drafts), len(statements))

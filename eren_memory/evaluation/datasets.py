@@ -1,17 +1,12 @@
-"""The benchmark files in their published form, as edits and the questions that go with them."""
+"""The words of a measurement: edits, the cases that go with them, and a file of both."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
-from eren_memory.errors import BadInput
+from eren_memory.evaluation.metrics import normalise
 
 
 class Kind(StrEnum):
@@ -23,126 +18,94 @@ class Kind(StrEnum):
     OUT_OF_SCOPE = "out_of_scope"
 
 
+class Form(StrEnum):
+    """What kind of file it is."""
+
+    COUNTERFACT = "CounterFact-Hard"
+    FEVER = "FEVER"
+    HOTPOT = "HotpotQA"
+    OWN = "own edits"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question or claim. `target` is what an edited model must say; None out of scope."""
+    """A question or claim. `target` is what an edited model must say; None out of scope.
+
+    Attributes:
+        true: The true answer, where the file flags one.
+        verbatim: Asked in the note's own words; see `is_verbatim`.
+        excluded: Why the audited figures leave it out; None when they do not.
+    """
 
     edit_id: str
     kind: Kind
     text: str
     target: str | None
+    true: str | None = None
+    verbatim: bool = False
+    excluded: str | None = None
+
+    @property
+    def stratum(self) -> str:
+        """The kind, with verbatim questions apart from paraphrases."""
+        if self.kind is not Kind.SCOPE:
+            return self.kind
+        return "verbatim" if self.verbatim else "paraphrase"
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One edit: the note, and its cases."""
+    """One edit: its note, or notes where it takes several, and its cases."""
 
     id: str
-    statement: str
+    statements: tuple[str, ...]
     cases: tuple[Case, ...]
+    subject: str | None = None
+
+    @property
+    def statement(self) -> str:
+        """The note; several as one text."""
+        return "\n".join(self.statements)
+
+    @property
+    def scope(self) -> tuple[Case, ...]:
+        """Its cases that the note answers."""
+        return tuple(case for case in self.cases if case.kind is Kind.SCOPE)
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A file of edits. `claims` says whether its cases are claims with yes or no."""
+    """A file of edits.
+
+    Attributes:
+        claims: Whether its cases are claims with yes or no.
+        shortened: How many notes were too long for a notebook and were cut.
+    """
 
     name: str
     edits: tuple[Edit, ...]
     claims: bool
+    form: Form
+    sha256: str
+    shortened: int = 0
 
 
-def load(path: Path) -> Benchmark:
-    """Read CounterFact-Hard or FEVER.
+def is_verbatim(text: str, statements: Sequence[str], *, claim: bool) -> bool:
+    """Whether a case says nothing in words of its own.
 
-    Raises:
-        BadInput: The file is missing, cut short, or of another form; the entry is named.
+    A claim is verbatim when it is the note; a question when every word of it stands in the note,
+    apart from those that only ask (`what`, `is`, …).
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is not a whole JSON file: {error}.") from error
-    if not isinstance(entries, list) or not entries:
-        raise BadInput(f"{path} is not a list of edits.")
-    claims = all("unrelated" not in entry for entry in entries if isinstance(entry, dict))
-    edits = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            edits.append(_edit(entry))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{path}, entry {number}, is not an edit: {error!r:.80}.") from None
-    return Benchmark(path.stem, tuple(edits), claims)
+    if claim:
+        return any(normalise(text) == normalise(one) for one in statements)
+    own = {*normalise(text).split()} - ASKING
+    return own <= {*normalise(" ".join(statements)).split()}
 
 
-def _edit(entry: dict[str, Any]) -> Edit:
-    edit_id, statement = str(entry["id"]), entry["edit_statement"]
-    if not isinstance(statement, str):
-        raise TypeError("edit_statement must be one sentence")
-    scope = [(Kind.SCOPE, text, target) for text, target in entry["edit_scope"]]
-    unrelated = entry.get("unrelated", {})
-    scope += [(Kind.SAME_SUBJECT, text, None) for text in unrelated.get("same_subj", [])]
-    scope += [(Kind.NEIGHBOUR, text, None) for text in unrelated.get("neighbor_subj", [])]
-    # The files repeat questions; each counts once, under its first kind.
-    seen: dict[str, Case] = {}
-    for kind, text, target in scope:
-        seen.setdefault(text.strip(), Case(edit_id, kind, text.strip(), target))
-    return Edit(edit_id, statement.strip(), tuple(seen.values()))
-
-
-def choose_edits(benchmark: Benchmark, count: int | None, seed: int) -> list[Edit]:
-    """The edits that go into the notebook: all, or `count` of them drawn by id."""
-    ordered = sorted(benchmark.edits, key=lambda edit: _draw(seed, edit.id))
-    return ordered[:count]
-
-
-def choose_cases(
-    benchmark: Benchmark, applied: Sequence[Edit], count: int | None, seed: int
-) -> list[Case]:
-    """`count` cases in equal parts of each kind (all of them for None), each text once.
-
-    A question out of scope of one edit that is word for word another's in-scope question is left
-    out: no method could answer it both ways. Claims out of scope are those of edits that were not
-    applied.
-    """
-    by_kind: dict[Kind, list[Case]] = {}
-    for case in _cases(benchmark, applied):
-        by_kind.setdefault(case.kind, []).append(case)
-    chosen: list[Case] = []
-    for kind, cases in by_kind.items():
-        random.Random(f"{seed}:{kind}").shuffle(cases)  # noqa: S311 - A repeatable sample.
-        chosen += _spread(cases)[: None if count is None else count // len(by_kind)]
-    return chosen
-
-
-def _cases(benchmark: Benchmark, applied: Sequence[Edit]) -> Iterator[Case]:
-    in_scope = {case.text for edit in applied for case in edit.cases if case.kind is Kind.SCOPE}
-    seen: set[str] = set()
-    for edit in applied:
-        for case in edit.cases:
-            clashes = case.kind is not Kind.SCOPE and case.text in in_scope
-            if not clashes and case.text not in seen:
-                seen.add(case.text)
-                yield case
-    if not benchmark.claims:
-        return
-    ids = {edit.id for edit in applied}
-    for edit in benchmark.edits:
-        for case in edit.cases:
-            if edit.id not in ids and case.text not in seen:
-                seen.add(case.text)
-                yield Case(edit.id, Kind.OUT_OF_SCOPE, case.text, None)
-
-
-def _spread(cases: Sequence[Case]) -> list[Case]:
-    """One case of every edit before a second one of any: a sample covers many edits."""
-    turn: dict[str, int] = {}
-    ranked = []
-    for case in cases:
-        ranked.append((turn.get(case.edit_id, 0), case))
-        turn[case.edit_id] = turn.get(case.edit_id, 0) + 1
-    return [case for _, case in sorted(ranked, key=lambda pair: pair[0])]
-
-
-def _draw(seed: int, edit_id: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{edit_id}".encode()).digest()
+ASKING = frozenset(
+    (  # noqa: SIM905 - A list of forty quoted words is no easier to read.
+        "what which who whom whose where when how why is was are were be been does did do has have had "
+        "in of at on to for from by with as that it its s name called"
+    ).split()
+)
+"""Words that only ask."""

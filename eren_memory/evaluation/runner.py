@@ -1,142 +1,215 @@
-"""Ask every case by every method, and score what comes back."""
+"""Ask every case by every method, in notebooks of growing size. What comes back becomes a row."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from eren_memory import __version__
 from eren_memory.app import App
-from eren_memory.domain import Origin, Place, Usage
-from eren_memory.errors import ErenError
-from eren_memory.evaluation.bench_notebook import GUILD
-from eren_memory.evaluation.datasets import Case, Kind
-from eren_memory.evaluation.journal import Journal, Row
-from eren_memory.evaluation.metrics import contains, exact, harmonic, mean
+from eren_memory.domain import Answer, ClaimCheck, Place
+from eren_memory.engine import Eren
+from eren_memory.evaluation.bench_notebook import GUILD, fill
+from eren_memory.evaluation.datasets import Case, Edit, Kind
+from eren_memory.evaluation.journal import AGAIN, REFERENCE, UNSIZED, Journal, Row
+from eren_memory.evaluation.methods import knowing
+from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.projection import Progress
+from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
+from eren_memory.strategies import STRATEGIES, Strategy
+from eren_memory.text import question_text
 
-REFERENCE = "unedited"
-"""The method whose answers behaviour preservation compares with; it always runs, first."""
+Heard = list[tuple[list[Message], str]]
+"""Requests with their replies."""
 
 
-async def evaluate(
-    app: App,
-    cases: Sequence[Case],
-    methods: Sequence[str],
-    *,
-    claims: bool,
-    concurrency: int,
-    journal: Journal,
-    progress: Progress,
-) -> list[Row]:
-    """Ask all cases by each method, `REFERENCE` first. A failure becomes a row.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A size of the notebook: the edits in it, and what is asked then."""
 
-    What the journal holds already is not asked again.
+    edits: tuple[Edit, ...]
+    cases: tuple[Case, ...]
+
+
+class Recorder:
+    """A chat model that remembers, for each question, what was asked of it and what it replied."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+        self._heard: ContextVar[Heard | None] = ContextVar("heard", default=None)
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model.name
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        logprobs: bool = False,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Completion:
+        """See `ChatModel.complete`."""
+        reply = await self._model.complete(
+            messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
+        )
+        heard = self._heard.get()
+        if heard is not None:
+            heard.append((list(messages), reply.text))
+        return reply
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()
+
+    @contextmanager
+    def listening(self) -> Iterator[Heard]:
+        """What the model hears and says on behalf of this task."""
+        heard: Heard = []
+        token = self._heard.set(heard)
+        try:
+            yield heard
+        finally:
+            self._heard.reset(token)
+
+
+class Runner:
+    """Asks one notebook by several methods.
+
+    Args:
+        app: The notebook, without the edits; the model; the calibrations.
+        strategies: The methods by name.
+        claims: Whether the cases are claims.
+        concurrency: Questions at once.
+        journal: Where rows are written as they come.
+        known: Rows that the journal has already; those that failed are asked again.
+        progress: Told (rows, rows in all).
     """
-    order = [REFERENCE, *(method for method in methods if method != REFERENCE)]
-    wanted = {(method, case) for method in order for case in cases}
-    # What failed is asked again.
-    rows = [row for row in journal.rows() if (row.method, row.case) in wanted and not row.error]
-    known = {(row.method, row.case) for row in rows}
-    limit = asyncio.Semaphore(concurrency)
 
-    async def ask(method: str, case: Case) -> None:
-        async with limit:
-            row = await _ask(app, method, case, claims=claims)
-        journal.add(row)
-        rows.append(row)
-        progress(len(rows), len(wanted))
+    def __init__(
+        self,
+        app: App,
+        strategies: Mapping[str, Strategy],
+        *,
+        claims: bool,
+        concurrency: int,
+        journal: Journal,
+        known: Sequence[Row],
+        progress: Progress,
+    ) -> None:
+        self._app = app
+        self._strategies = strategies
+        self._claims = claims
+        self._limit = asyncio.Semaphore(concurrency)
+        self._journal = journal
+        self._rows = {row.key: row for row in known if not row.error}
+        self._progress = progress
+        self._total = 0
+        self._recorder = Recorder(app.chat_model)
 
-    for method in order:
-        await asyncio.gather(*(ask(method, case) for case in cases if (method, case) not in known))
-    return rows
+    async def run(self, stages: Sequence[Stage]) -> list[Row]:
+        """All rows of these stages: the unedited model's first, then stage by stage.
+
+        A failure becomes a row; it does not end the run.
+        """
+        texts = dict.fromkeys(case.text for stage in stages for case in stage.cases)
+        outside = {
+            case.text for stage in stages for case in stage.cases if case.kind is not Kind.SCOPE
+        }
+        plain = [Case("", Kind.OUT_OF_SCOPE, text, None) for text in texts]
+        again = [case for case in plain if case.text in outside and REFERENCE in self._strategies]
+        self._total = len(plain) + len(again)
+        self._total += sum(len(stage.cases) for stage in stages) * len(self._strategies)
+        await self._app.warm()
+        await self._ask_all(REFERENCE, UNSIZED, plain, STRATEGIES, {})
+        await self._ask_all(AGAIN, UNSIZED, again, {AGAIN: STRATEGIES[REFERENCE]}, {})
+        for stage in stages:
+            await fill(self._app, [text for edit in stage.edits for text in edit.statements])
+            notes = {edit.id: edit.statements for edit in stage.edits}
+            strategies = knowing(self._strategies, stage.edits)
+            for method in strategies:
+                if method == REFERENCE:
+                    self._copy_reference(len(stage.edits), stage.cases)
+                else:
+                    await self._ask_all(method, len(stage.edits), stage.cases, strategies, notes)
+        return list(self._rows.values())
+
+    async def _ask_all(
+        self,
+        method: str,
+        edits: int,
+        cases: Sequence[Case],
+        strategies: Mapping[str, Strategy],
+        notes: Mapping[str, Sequence[str]],
+    ) -> None:
+        eren = Eren(
+            self._app.notebook, self._recorder, self._app.calibrations, Style.SHORT, strategies
+        )
+
+        async def ask(case: Case) -> None:
+            async with self._limit:
+                row = await self._ask(eren, Row.unanswered(edits, method, case), notes)
+            self._keep(row)
+
+        left = [case for case in cases if (edits, method, case) not in self._rows]
+        await asyncio.gather(*(ask(case) for case in left))
+
+    def _copy_reference(self, edits: int, cases: Sequence[Case]) -> None:
+        """The unedited model does not look at the notebook: its answers are those it gave already."""
+        for case in cases:
+            if (edits, REFERENCE, case) not in self._rows:
+                plain = Case("", Kind.OUT_OF_SCOPE, case.text, None)
+                answered = self._rows[UNSIZED, REFERENCE, plain]
+                self._keep(replace(answered, edits=edits, case=case))
+
+    def _keep(self, row: Row) -> None:
+        self._journal.add(row)
+        self._rows[row.key] = row
+        self._progress(len(self._rows), self._total)
+
+    async def _ask(self, eren: Eren, row: Row, notes: Mapping[str, Sequence[str]]) -> Row:
+        """`row` with the answer, or with what went wrong."""
+        case, place = row.case, Place(GUILD)
+        said: Answer | ClaimCheck
+        with self._recorder.listening() as heard:
+            try:
+                if self._claims:
+                    said = await eren.check(case.text, place, row.method)
+                    answer = said.answer
+                else:
+                    said = await eren.answer(case.text, place, row.method)
+                    answer = said.text
+            # A method under test may raise anything, and the run has others to ask.
+            except Exception as error:  # noqa: BLE001
+                return replace(row, error=f"{type(error).__name__}: {error}")
+        found = [one.note.text for one in said.trace.candidates]
+        own = notes.get(case.edit_id, ()) if found and case.kind is Kind.SCOPE else ()
+        return replace(
+            row,
+            answer=answer,
+            origin=said.origin,
+            path=said.trace.path,
+            fell_back=_fell_back(case.text, answer, heard, claims=self._claims),
+            usage=said.trace.usage,
+            milliseconds=said.trace.milliseconds,
+            verdict=said.trace.verdict,
+            p=said.trace.p,
+            ranks=tuple(found.index(text) + 1 if text in found else None for text in own),
+            cosine=max((one.dense for one in said.trace.candidates), default=None),
+            error=None,
+        )
 
 
-async def _ask(app: App, method: str, case: Case, *, claims: bool) -> Row:
-    place = Place(GUILD)
-    try:
-        if claims:
-            checked = await app.eren.check(case.text, place, method)
-            text, origin, trace = checked.answer, checked.origin, checked.trace
-        else:
-            answer = await app.eren.answer(case.text, place, method)
-            text, origin, trace = answer.text, answer.origin, answer.trace
-    except ErenError as error:
-        return Row(method, case, "", None, Usage(), 0.0, f"{type(error).__name__}: {error}")
-    return Row(method, case, text, origin, trace.usage, trace.milliseconds)
-
-
-def score(rows: Sequence[Row], method: str) -> dict[str, Any]:
-    """The figures of one method, micro-averaged over cases; fractions between 0 and 1.
-
-    `right` is the share of right decisions by kind: notebook in scope, model elsewhere.
-    """
-    unedited = {row.case.text: row.answer for row in rows if row.method == REFERENCE}
-    mine = [row for row in rows if row.method == method]
-    scope = [row for row in mine if row.case.kind is Kind.SCOPE]
-    others = [row for row in mine if row.case.kind is not Kind.SCOPE]
-    es = mean([contains(row.answer, row.case.target or "") for row in scope])
-    es_exact = mean([exact(row.answer, row.case.target or "") for row in scope])
-    # An answer that came from the model by the unedited prompt is the unedited answer: where an
-    # endpoint varies from call to call, that is not the method's doing.
-    bp = mean(
-        [
-            not row.error and (row.origin is Origin.MODEL or row.answer == unedited[row.case.text])
-            for row in others
-        ]
-    )
-    fresh = mean([not row.error and row.answer == unedited[row.case.text] for row in others])
-    kinds = sorted({row.case.kind for row in mine})
-    calls = {
-        kind: mean([row.usage.calls for row in mine if row.case.kind is kind]) for kind in kinds
-    }
-    times = [row.milliseconds for row in mine if not row.error] or [0.0]
-    return {
-        "es": es,
-        "es_exact": es_exact,
-        "bp": bp,
-        "bp_fresh": fresh,
-        "eq": harmonic(es, bp),
-        "eq_exact": harmonic(es_exact, bp),
-        "right": {
-            kind: mean([_right(row) for row in mine if row.case.kind is kind]) for kind in kinds
-        },
-        "calls_per_question": mean(list(calls.values())),
-        "calls": calls,
-        "prompt_tokens": sum(row.usage.prompt_tokens for row in mine),
-        "completion_tokens": sum(row.usage.completion_tokens for row in mine),
-        "ms_p50": float(np.percentile(times, 50)),
-        "ms_p95": float(np.percentile(times, 95)),
-        "errors": {"failed": sum(row.error is not None for row in mine)},
-    }
-
-
-def results(
-    app: App, rows: Sequence[Row], methods: Sequence[str], *, seed: int, notes: int
-) -> dict[str, Any]:
-    """The document that `results.json` holds."""
-    return {
-        "machine": machine(),
-        "version": __version__,
-        "model": app.chat_model.name,
-        "embedder": app.embedder.space,
-        "seed": seed,
-        "notes": notes,
-        "questions": len({row.case.text for row in rows}),
-        "methods": {method: score(rows, method) for method in methods},
-    }
-
-
-def machine() -> str:
-    """What ran it."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def _right(row: Row) -> bool:
-    wanted = Origin.NOTEBOOK if row.case.kind is Kind.SCOPE else Origin.MODEL
-    return row.origin is wanted
+def _fell_back(text: str, answer: str, heard: Heard, *, claims: bool) -> bool:
+    """Whether an answer is what the unedited request, the same to the byte, was replied."""
+    asked_as = question_text(text)
+    request = unedited_claim(asked_as) if claims else unedited(asked_as, Style.SHORT)
+    for asked, reply in heard:
+        same = says_yes(reply) == (answer == "yes") if claims else reply == answer
+        if asked == request and same:
+            return True
+    return False

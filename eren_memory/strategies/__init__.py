@@ -3,9 +3,18 @@
 from eren_memory.strategies.base import Asking, Checked, Outcome, Strategy
 from eren_memory.strategies.calibrated import CalibratedEren
 from eren_memory.strategies.published import OneStep, PaperEren, Unedited
+from eren_memory.strategies.scoped import RetrievalOnly, Serac
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (CalibratedEren(), PaperEren(), OneStep(), Unedited())
+    strategy.name: strategy
+    for strategy in (
+        CalibratedEren(),
+        PaperEren(),
+        OneStep(),
+        Unedited(),
+        RetrievalOnly(),
+        Serac(),
+    )
 }
 """Every method by the name that the command line takes."""
 
