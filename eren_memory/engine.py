@@ -50,7 +50,7 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(question), _strategy(method)
         candidates = await self._candidates(asked, place, strategy)
-        asking = Asking(self._model, self._style, self._calibrations)
+        asking = self._asking()
         outcome = await strategy.answer(asked, candidates, asking)
         trace = Trace(
             method,
@@ -71,7 +71,7 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(claim, "claim"), _strategy(method)
         candidates = await self._candidates(asked, place, strategy)
-        asking = Asking(self._model, self._style, self._calibrations)
+        asking = self._asking()
         checked = await strategy.check(asked, candidates, asking)
         trace = Trace(
             method,
@@ -84,6 +84,9 @@ class Eren:
         )
         answer = "yes" if checked.yes else "no"
         return ClaimCheck(checked.verdict, answer, checked.origin, checked.notes, trace)
+
+    def _asking(self) -> Asking:
+        return Asking(self._model, self._style, self._calibrations, self._notebook.embedder)
 
     async def _candidates(self, text: str, place: Place, strategy: Strategy) -> Sequence[Candidate]:
         if not strategy.candidates:

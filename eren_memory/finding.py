@@ -37,7 +37,7 @@ class Finder:
     ) -> None:
         self.ledger = ledger
         self.projector = projector
-        self._embedder = embedder
+        self.embedder = embedder
         self._judge = judge
         self._clock = clock
 
@@ -67,7 +67,7 @@ class Finder:
             try:
                 near = await self.nearest(guild_id, draft.text, _NEAR)
             except IndexBusy:
-                near = await alike(self.ledger, self._embedder, guild_id, draft.text, _NEAR)
+                near = await alike(self.ledger, self.embedder, guild_id, draft.text, _NEAR)
         except (EmbedderError, NoteIndexError) as error:
             _log.warning("A note was not compared with others: %s", error)
             return Compared(by_model=False, compared=False)
@@ -78,7 +78,7 @@ class Finder:
         )
 
     async def _search(self, view: View, text: str, limit: int) -> list[Candidate]:
-        asked = await self._embedder.embed([text])
+        asked = await self.embedder.embed([text])
         index = await self.projector.ready()
         try:
             hits = await index.search(text, asked, view, limit)

@@ -16,8 +16,9 @@ from enum import StrEnum
 from eren_memory.llm import Message
 from eren_memory.text import normalised
 
-PROMPT_VERSION = "1"
-"""Goes into the key of calibrations: change it with any change to the reading prompts."""
+PROMPT_VERSION = "2"
+"""Goes into the key of calibrations: change it with any change to the reading prompts, or to
+what they show."""
 
 
 class Style(StrEnum):

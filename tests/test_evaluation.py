@@ -15,7 +15,7 @@ from eren_memory.evaluation.calibrate import calibrate
 from eren_memory.evaluation.datasets import Benchmark, Case, Kind, choose_cases, choose_edits, load
 from eren_memory.evaluation.journal import Journal, Row
 from eren_memory.prompts import PROMPT_VERSION
-from eren_memory.relevance import Calibration, Key, Labelled, Task, Weights
+from eren_memory.relevance import Calibration, Key, Labelled, Overlap, Task, Weights
 from tests.endpoint import Endpoint, Reply
 
 NAMES = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay"]
@@ -137,8 +137,9 @@ def script(endpoint: Endpoint) -> None:
     def read(asked: dict[str, Any]) -> Reply:
         notes, question = asked["messages"][-1]["content"].split("\nQuestion: ")
         name = question.rstrip("?").split()[-2]
-        if "play" in question and f"Note: {name} plays" in notes:
-            return Reply(f"yes: the harp{NAMES.index(name)}", probability=0.99)
+        for note in notes.split("\n"):
+            if "play" in question and note.startswith(f"Note: {name} plays the "):
+                return Reply(f"yes: the {note.split()[-1].rstrip('.')}", probability=0.99)
         return Reply("no", probability=0.99)
 
     endpoint.when("Note: ", read)
@@ -250,6 +251,24 @@ async def test_calibrating_separates_what_the_model_and_retrieval_say(
         assert fitted.fitted
         assert fitted.fitted.startswith("counterfact, ")
         assert fitted.decision.probability(0.99, 0.8) > 0.5 > fitted.decision.probability(0.01, 0.5)
+
+
+async def test_a_model_that_says_yes_to_everything_leaves_the_decision_to_retrieval(
+    settings: Settings, benchmark: Benchmark, endpoint: Endpoint
+):
+    endpoint.when("Note: ", Reply("yes: it is so", probability=0.99))
+    edits = choose_edits(benchmark, None, 0)
+    cases = choose_cases(benchmark, edits, None, 0)
+    async with open_bench(settings, edits) as app:
+        made = await calibrate(app, benchmark, edits, cases, 4, quiet)
+    for fitted in made.values():
+        assert abs(fitted.decision.verdict) < 0.01
+        said = [
+            fitted.decision.probability(0.99, 0.5, Overlap(rest, 1.0)) for rest in (0.1, 0.5, 0.9)
+        ]
+        assert said == sorted(said)
+        # What retrieval holds for something else is not read, whatever the model would say.
+        assert fitted.believed(0.2, Overlap(0.1, 0.0)) < fitted.floor
 
 
 def test_the_threshold_weighs_the_questions_that_the_gate_stopped():

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
+from eren_memory.embedder import Embedder
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
-from eren_memory.relevance import Calibration, Calibrations, Task
+from eren_memory.relevance import Calibration, Calibrations, Overlap, Task
+from eren_memory.wording import named, residues
 
 _ANSWER_TOKENS = {Style.CHAT: 400, Style.SHORT: 32}
 _WORD_TOKENS = 8
@@ -41,11 +43,14 @@ class Checked:
 
 
 class Asking:
-    """One question's access to the model: counts calls and tokens, knows the unedited prompts."""
+    """One question's access to the models: counts calls and tokens, knows the unedited prompts."""
 
-    def __init__(self, model: ChatModel, style: Style, calibrations: Calibrations) -> None:
+    def __init__(
+        self, model: ChatModel, style: Style, calibrations: Calibrations, embedder: Embedder
+    ) -> None:
         self._model = model
         self._calibrations = calibrations
+        self._embedder = embedder
         self.style = style
         self.usage = Usage()
 
@@ -57,6 +62,15 @@ class Asking:
     def calibration(self, task: Task, *, logprobs: bool) -> Calibration:
         """The decision's parameters for this model, with or without log-probabilities."""
         return self._calibrations.get(task, logprobs=logprobs)
+
+    async def overlap(self, question: str, note: str) -> Overlap:
+        """How question and note agree apart from the words that they share."""
+        rests = residues(question, note)
+        if not all(rests):
+            # One is part of the other, so nothing in it speaks of another property.
+            return Overlap(1.0, named(question, note))
+        asked, said = await self._embedder.embed(rests)
+        return Overlap(float(asked @ said), named(question, note))
 
     async def complete(
         self, messages: Sequence[Message], *, max_tokens: int, logprobs: bool = False
