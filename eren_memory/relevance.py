@@ -159,9 +159,9 @@ class Leaning:
 # Without a fit: retrieval as with the embedded model, and a model that is not known moves it by 2.4
 # at most. One that says yes to everything then does little worse than retrieval alone.
 DEFAULT = Calibration(
-    decision=Weights(-14.0, 0.3, 12.0, 7.0, 2.0),
+    decision=Weights(-12.0, 0.3, 9.0, 8.0, 3.0),
     retrieval=Weights(-13.0, 0.0, 16.0),
-    unread=Weights(-14.0, 0.0, 12.0, 7.0, 2.0),
+    unread=Weights(-12.0, 0.0, 9.0, 8.0, 3.0),
     gate=0.55,
     doubtful=0.25,
 )

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
+from eren_memory.wording import STAND_IN
+
 DIMENSION = 64
 
 
@@ -66,7 +68,7 @@ class Endpoint:
                 error = {"message": message, "param": parameter, "type": "invalid_request_error"}
                 return web.json_response({"error": error}, status=400)
         last = asked["messages"][-1]["content"]
-        reply = next((reply for mark, reply in self.rules if mark in last), self.default)
+        reply = next((reply for mark, reply in self.rules if _stands(mark, last)), self.default)
         if callable(reply):
             reply = reply(asked)
         if reply.hold is not None:
@@ -103,6 +105,19 @@ class Endpoint:
             for place, text in enumerate(asked["input"])
         ]
         return web.json_response({"object": "list", "data": data, "model": asked["model"]})
+
+
+def _stands(mark: str, last: str) -> bool:
+    """Whether a mark stands in a message; one that quotes a note, with a name of it hidden or not."""
+    if mark in last or not mark.startswith("Note: "):
+        return mark in last
+    words = mark.split(" ")
+    return any(
+        " ".join([*words[:start], STAND_IN, *words[end:]]) in last
+        for start in range(1, len(words))
+        for end in range(start + 1, len(words))
+        if all(word[:1].isupper() for word in words[start:end])
+    )
 
 
 def words_vector(text: str) -> np.ndarray:

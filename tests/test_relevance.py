@@ -1,3 +1,4 @@
+import json
 import random
 from pathlib import Path
 
@@ -151,13 +152,15 @@ def test_a_damaged_calibration_file_is_named(tmp_path: Path):
 def test_a_calibration_file_of_an_older_form_is_not_half_believed(tmp_path: Path):
     own = tmp_path / "calibrations.json"
     relevance.write(own, {KEY: fit(rows())})
-    own.write_text(own.read_text().replace('"names"', '"older"'))
+    (older,) = json.loads(own.read_text())
+    del older["decision"]["names"]
+    own.write_text(json.dumps([older]))
     with pytest.raises(ConfigError, match="run eren calibrate again"):
         relevance.read(own)
     made = {KEY: fit(rows(100))}
     relevance.write(own, made)
     assert relevance.read(own) == made
-    assert '"older"' in (tmp_path / "calibrations.json.old").read_text()
+    assert json.loads((tmp_path / "calibrations.json.old").read_text()) == [older]
 
 
 @pytest.mark.parametrize("task", Task)
