@@ -109,9 +109,12 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
     best: tuple[int, int, int] = (0, 0, 0)
     found: tuple[int, int, int] | None = None
     one, other = [_stem(word) for word in asked], [_stem(word) for word in said]
-    for i in range(len(one)):
-        for j in range(len(other)):
-            length = 0
+    places: dict[str, list[int]] = {}
+    for j, word in enumerate(other):
+        places.setdefault(word, []).append(j)
+    for i, word in enumerate(one):
+        for j in places.get(word, ()):
+            length = 1
             while (
                 i + length < len(one)
                 and j + length < len(other)
