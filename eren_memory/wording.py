@@ -32,12 +32,15 @@ _NEGATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Words that two texts share in one stretch: where it starts in each, and how many they are."""
+    """Words that two texts share in one stretch: where it starts in each, and how many they are.
+
+    `names` are the places in it that are names; empty when no word inside a sentence is one.
+    """
 
     start: int
     other: int
     length: int
-    named: bool
+    names: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +89,21 @@ def masked(notes: Sequence[str], question: str) -> Masked:
     plain = Masked(tuple(notes), question, None)
     asked, said = _words(question), _words(notes[0])
     run = _run(asked, said)
-    if run is None or not run.named or named(question, notes[0]) < 1:
+    if run is None or not run.names or named(question, notes[0]) < 1:
         return plain
     if any(STAND_IN in text for text in (question, *notes)):
         return plain
-    words = asked[run.start : run.start + run.length]
     # From the first name to the last one: in "Mira Voss's job title" the rest is the property.
-    places = [place for place, word in enumerate(words) if _is_name(word)]
-    words = words[places[0] : places[-1] + 1]
+    first, last = run.names[0], run.names[-1]
+    words = asked[run.start + first : run.start + last + 1]
+    spelled = said[run.other + first : run.other + last + 1]
     between = r"(?:['\u2019]s)?[\W_]+"
-    spelled = between.join(re.escape(_bare(word)) for word in words)
-    pattern = re.compile(rf"(?<![^\W_]){spelled}(?![^\W_])", re.IGNORECASE)
+    written = between.join(re.escape(_bare(word)) for word in words)
+    pattern = re.compile(rf"(?<![^\W_]){written}(?![^\W_])", re.IGNORECASE)
     return Masked(
         tuple(pattern.sub(STAND_IN, note) for note in notes),
         pattern.sub(STAND_IN, question),
-        _bare(" ".join(words)),
+        _bare(" ".join(spelled)),
     )
 
 
@@ -109,6 +112,9 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
     best: tuple[int, int, int] = (0, 0, 0)
     found: tuple[int, int, int] | None = None
     one, other = [_stem(word) for word in asked], [_stem(word) for word in said]
+    # Who types a question without any capitals leaves it to the note to say what is a name.
+    by_question = any(_is_name(word) for word in asked[1:])
+    cased = asked if by_question else said
     places: dict[str, list[int]] = {}
     for j, word in enumerate(other):
         places.setdefault(word, []).append(j)
@@ -122,19 +128,25 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
             ):
                 length += 1
             telling = sum(word not in _SMALL for word in one[i : i + length])
-            names = sum(_is_name(word) for word in asked[max(i, 1) : i + length])
+            start = i if by_question else j
+            names = sum(_is_name(word) for word in cased[max(start, 1) : start + length])
             if telling and (names, telling, length) > best:
                 best, found = (names, telling, length), (i, j, length)
-    return _trimmed(asked, *found, named=best[0] > 0) if found else None
+    if found is None:
+        return None
+    i, j, length = _trimmed(asked, *found)
+    start = i if by_question else j
+    names_at = tuple(at for at in range(length) if _is_name(cased[start + at]))
+    return _Run(i, j, length, names_at if best[0] else ())
 
 
-def _trimmed(asked: Sequence[str], start: int, other: int, length: int, *, named: bool) -> _Run:
+def _trimmed(asked: Sequence[str], start: int, other: int, length: int) -> tuple[int, int, int]:
     """Without small words at its ends, unless they have a capital as part of a name."""
     while asked[start] in _SMALL:
         start, other, length = start + 1, other + 1, length - 1
     while asked[start + length - 1] in _SMALL:
         length -= 1
-    return _Run(start, other, length, named)
+    return start, other, length
 
 
 def _words(text: str) -> list[str]:

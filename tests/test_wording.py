@@ -48,6 +48,14 @@ def test_a_name_that_question_and_note_share_is_hidden_and_put_back():
     assert shown.unmasked(f"{STAND_IN} of Quill Bay") == "Mira Voss of Quill Bay"
 
 
+def test_a_question_without_capitals_goes_by_those_of_the_note():
+    shown = masked(["The Kalahari Desert lies in Norway."], "where is the kalahari desert?")
+    assert (shown.question, shown.notes) == (
+        f"where is the {STAND_IN}?", (f"The {STAND_IN} lies in Norway.",),
+    )  # fmt: skip
+    assert shown.unmasked(f"{STAND_IN} lies in Norway") == "Kalahari Desert lies in Norway"
+
+
 def test_a_name_is_hidden_in_every_note_that_is_read():
     notes = ["Mira Voss sings.", "Mira  Voss was born in Oslo.", "Denis Orly sings."]
     shown = masked(notes, "Where was Mira Voss born?")
