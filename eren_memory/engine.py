@@ -130,7 +130,13 @@ class Eren:
     def _asking(
         self, style: Style | None = None, on_text: Callable[[str], None] | None = None
     ) -> Asking:
-        return Asking(self._model, style or self._style, self._calibrations, on_text)
+        return Asking(
+            self._model,
+            style or self._style,
+            self._calibrations,
+            self._notebook.embedder,
+            on_text,
+        )
 
     async def _candidates(self, text: str, place: Place, strategy: Strategy) -> Sequence[Candidate]:
         if not strategy.candidates:

@@ -40,7 +40,7 @@ class Finder:
     ) -> None:
         self.ledger = ledger
         self.projector = projector
-        self._embedder = embedder
+        self.embedder = embedder
         self._judge = judge
         self._clock = clock
 
@@ -66,7 +66,7 @@ class Finder:
         """
         now = self._clock()
         view, note = View(place.guild_id, place.channels, now), _imagined(draft, place, now)
-        asked, written = await self._embedder.embed([text, note.text])
+        asked, written = await self.embedder.embed([text, note.text])
         # As many more as are taken out again.
         found = await self._near(view, text, asked[None], limit + len(instead_of))
         left = [one for one in found if one.note.number not in instead_of]
@@ -95,7 +95,7 @@ class Finder:
             try:
                 near = await self.nearest(guild_id, draft.text, _NEAR)
             except IndexBusy:
-                near = await alike(self.ledger, self._embedder, guild_id, draft.text, _NEAR)
+                near = await alike(self.ledger, self.embedder, guild_id, draft.text, _NEAR)
         except (EmbedderError, NoteIndexError) as error:
             _log.warning("A note was not compared with others: %s", error)
             return Compared(by_model=False, compared=False)
@@ -106,7 +106,7 @@ class Finder:
         )
 
     async def _search(self, view: View, text: str, limit: int) -> list[Candidate]:
-        return await self._near(view, text, await self._embedder.embed([text]), limit)
+        return await self._near(view, text, await self.embedder.embed([text]), limit)
 
     async def _near(self, view: View, text: str, asked: Vectors, limit: int) -> list[Candidate]:
         index = await self.projector.ready()

@@ -17,8 +17,9 @@ from eren_memory.community import Length, Tone
 from eren_memory.llm import Message
 from eren_memory.text import normalised
 
-PROMPT_VERSION = "1"
-"""Goes into the key of calibrations: change it with any change to the reading prompts."""
+PROMPT_VERSION = "2"
+"""Goes into the key of calibrations: change it with any change to the reading prompts, or to
+what they show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,10 @@ def read_notes(asked: dict[str, Any]) -> Reply:
     """Answer from the note whose subject the question names; for the prompts with notes."""
     shown, _, question = asked["messages"][-1]["content"].partition("\nQuestion: ")
     name = question.rstrip("?").split()[-2]
-    if "play" in question and f"Note: {name} does play" in shown:
-        return Reply(f"yes: the harp{NAMES.index(name)}", probability=0.99)
+    for note in shown.split("\n"):
+        # Whatever name stands there: ours hides it from the model.
+        if "play" in question and note.startswith(f"Note: {name} does play"):
+            return Reply(f"yes: the {note.split()[-1].rstrip('.')}", probability=0.99)
     return Reply("no", probability=0.99)
 
 

@@ -12,7 +12,8 @@ from eren_memory.relevance import Calibration, Key, Task, Weights
 
 NOTE = "The Fenlake Ferry leaves at noon."
 QUESTION = "When does the Fenlake Ferry leave?"
-READING = f"Note: {NOTE}"
+# Stands in every prompt that has the model read a note our way, whatever name is hidden.
+READING = "Note: "
 # Bag-of-words cosines: the question and its note are at 0.74, a stranger's question near 0.
 CALIBRATION = Calibration(
     decision=Weights(-2.5, 1.0, 4.0), retrieval=Weights(-10.0, 0.0, 20.0), gate=0.5, doubtful=0.0

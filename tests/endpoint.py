@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
+from eren_memory.wording import STAND_IN
+
 DIMENSION = 64
 
 
@@ -105,7 +107,7 @@ class Endpoint:
 
     def _reply_to(self, asked: dict[str, Any]) -> Reply:
         last = asked["messages"][-1]["content"]
-        reply = next((reply for mark, reply in self.rules if mark in last), self.default)
+        reply = next((reply for mark, reply in self.rules if _stands(mark, last)), self.default)
         return reply(asked) if callable(reply) else reply
 
     async def embeddings(self, request: web.Request) -> web.Response:
@@ -118,6 +120,19 @@ class Endpoint:
             for place, text in enumerate(asked["input"])
         ]
         return web.json_response({"object": "list", "data": data, "model": asked["model"]})
+
+
+def _stands(mark: str, last: str) -> bool:
+    """Whether a mark stands in a message; one that quotes a note, with a name of it hidden or not."""
+    if mark in last or not mark.startswith("Note: "):
+        return mark in last
+    words = mark.split(" ")
+    return any(
+        " ".join([*words[:start], STAND_IN, *words[end:]]) in last
+        for start in range(1, len(words))
+        for end in range(start + 1, len(words))
+        if all(word[:1].isupper() for word in words[start:end])
+    )
 
 
 def words_vector(text: str) -> np.ndarray:

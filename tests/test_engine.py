@@ -43,6 +43,31 @@ async def test_a_note_that_answers_gives_the_answer_in_one_call(app: App, endpoi
     assert answer.trace.p > 0.5
 
 
+async def test_the_model_reads_the_note_without_the_name_and_the_answer_has_it_back(
+    app: App, endpoint: Endpoint
+):
+    """What it knows of the Fenlake Ferry shall not make it doubt the note."""
+    endpoint.when(READING, Reply("yes: Zelmo leaves at noon", probability=0.95))
+    answer = await ask(app)
+    assert "Fenlake" not in endpoint.conversations[-1][-1]["content"]
+    assert answer.text == "Fenlake Ferry leaves at noon"
+
+
+async def test_a_near_note_that_speaks_of_something_else_is_not_read(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings, unread=Weights(-5.0, 0.0, 0.0, 10.0, 0.0), floor=0.5)
+    endpoint.when(READING, Reply("yes: at noon", probability=0.95))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
+        other = await ask(app, "Is the Fenlake Ferry red?")
+        answer = await ask(app, "The Fenlake Ferry leaves when?")
+    assert (other.text, other.trace.path) == ("unedited answer", Path.GATE_CLOSED)
+    assert other.trace.usage.calls == 1
+    assert max(one.dense for one in other.trace.candidates) > 0.5
+    assert answer.text == "at noon"
+
+
 async def test_a_question_without_a_near_note_costs_one_call(app: App, endpoint: Endpoint):
     answer = await ask(app, "Who painted the ceiling?")
     assert (answer.text, answer.origin) == ("unedited answer", Origin.MODEL)

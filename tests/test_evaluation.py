@@ -13,9 +13,9 @@ from eren_memory.evaluation.distractors import answered, gather
 from eren_memory.evaluation.reading import load
 from eren_memory.evaluation.sampling import choose_cases, choose_edits
 from eren_memory.evaluation.variants import swapped
-from eren_memory.relevance import Calibration, Labelled, Task, Weights
+from eren_memory.relevance import Calibration, Labelled, Overlap, Task, Weights
 from tests.benchmarks import claims, entries, quiet, read_notes, several, write
-from tests.endpoint import Endpoint
+from tests.endpoint import Endpoint, Reply
 
 
 @pytest.fixture
@@ -328,6 +328,24 @@ async def test_calibrating_separates_what_the_model_and_retrieval_say(
         assert fitted.fitted
         assert fitted.fitted.startswith("counterfact, ")
         assert fitted.decision.probability(0.99, 0.8) > 0.5 > fitted.decision.probability(0.01, 0.5)
+
+
+async def test_a_model_that_says_yes_to_everything_leaves_the_decision_to_retrieval(
+    settings: Settings, benchmark: Benchmark, endpoint: Endpoint
+):
+    endpoint.when("Note: ", Reply("yes: it is so", probability=0.99))
+    edits = choose_edits(benchmark, None, 0)
+    cases = choose_cases(benchmark, edits, None, 0)
+    async with open_bench(settings, edits) as app:
+        made = await calibrate(app, benchmark, edits, cases, 4, quiet)
+    for fitted in made.values():
+        assert abs(fitted.decision.verdict) < 0.01
+        said = [
+            fitted.decision.probability(0.99, 0.5, Overlap(rest, 1.0)) for rest in (0.1, 0.5, 0.9)
+        ]
+        assert said == sorted(said)
+        # What retrieval holds for something else is not read, whatever the model would say.
+        assert fitted.believed(0.2, Overlap(0.1, 0.0)) < fitted.floor
 
 
 def test_the_threshold_weighs_the_questions_that_the_gate_stopped():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,15 +15,18 @@ from eren_memory.domain import Candidate, Place
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
 from eren_memory.evaluation.metrics import harmonic
+from eren_memory.fitting import fit_decision, fit_polarity, fit_unread
 from eren_memory.projection import Progress
 from eren_memory.prompts import Style
-from eren_memory.relevance import Calibration, Key, Labelled, Task, fit, in_words
+from eren_memory.relevance import Calibration, Key, Labelled, Leaning, Polarity, Task, in_words
 from eren_memory.strategies import Asking
-from eren_memory.strategies.calibrated import nearest_cosine, testify, testify_on_claim
+from eren_memory.strategies.calibrated import nearest_cosine
+from eren_memory.strategies.testimony import testify, testify_on_claim
 
 _CANDIDATES = 20
-# The gate lets this share of the answering notes through; the rest is never read.
-_KEEP = 0.99
+_AT_ONCE = 32
+# Gate and floor each let this share of the answering notes through; the rest is never read.
+_KEEP = 0.995
 _PLATEAU = 0.002
 
 
@@ -30,6 +34,7 @@ _PLATEAU = 0.002
 class _Found:
     case: Case
     candidates: Sequence[Candidate]
+    seen: Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,8 @@ class _Row:
     evidence: Labelled
     graded: bool
     in_scope: bool
-    # Log-odds of true against false, and whether the claim is true; for claims that notes decide.
-    leaning: float = 0.0
-    true: bool | None = None
+    # Of claims that their own note decides.
+    leaning: Leaning | None = None
 
 
 async def calibrate(
@@ -50,27 +54,42 @@ async def calibrate(
     concurrency: int,
     progress: Progress,
 ) -> dict[Key, Calibration]:
-    """Ask the model about every case that passes the gate, and fit with and without log-probabilities.
+    """Fit what is known before the model is asked, then ask it about what that lets through.
 
     `app` holds the notes of `edits`. A case counts as answered by its note only when the note that
-    was read is its own.
+    was read is its own. There is a fit with log-probabilities, if the endpoint gave any, and one
+    without.
     """
     own = {edit.id: edit.statement for edit in edits}
-    found = [
-        _Found(case, await app.notebook.search(Place(GUILD), case.text, _CANDIDATES))
-        for case in cases
-    ]
-    nearest = [nearest_cosine(one.candidates) for one in found if one.case.kind is Kind.SCOPE]
+    embedding = asyncio.Semaphore(_AT_ONCE)
+
+    async def find(case: Case) -> _Found | None:
+        async with embedding:
+            candidates = await app.notebook.search(Place(GUILD), case.text, _CANDIDATES)
+            if not candidates:
+                return None
+            asking = Asking(app.chat_model, Style.SHORT, app.calibrations, app.embedder)
+            best = candidates[0]
+            overlap = await asking.overlap(case.text, best.note.text)
+            answers = case.kind is Kind.SCOPE and best.note.text == own[case.edit_id]
+            return _Found(case, candidates, Labelled(0.5, best.dense, answers, overlap))
+
+    found = [one for one in await asyncio.gather(*map(find, cases)) if one]
+    nearest = [nearest_cosine(one.candidates) for one in found if one.seen.answers]
     gate = float(np.quantile(nearest, 1 - _KEEP)) if nearest else 0.0
-    asked = [one for one in found if one.candidates and nearest_cosine(one.candidates) >= gate]
+    found = [one for one in found if nearest_cosine(one.candidates) >= gate]
+    before = replace(fit_unread([one.seen for one in found], keep=_KEEP), gate=gate)
+    asked = [
+        one for one in found if before.believed(one.seen.dense, one.seen.overlap) >= before.floor
+    ]
     rows: list[_Row] = []
     limit = asyncio.Semaphore(concurrency)
 
     async def ask(one: _Found) -> None:
         async with limit:
-            asking = Asking(app.chat_model, Style.SHORT, app.calibrations)
-            read = _claim if benchmark.claims else _question
-            rows.append(await read(one, own, asking))
+            asking = Asking(app.chat_model, Style.SHORT, app.calibrations, app.embedder)
+            row = _claim(one, asking) if benchmark.claims else _question(one, own, asking)
+            rows.append(await row)
             progress(len(rows), len(asked))
 
     await asyncio.gather(*(ask(one) for one in asked))
@@ -84,43 +103,44 @@ async def calibrate(
         ]
         evidence = [row.evidence for row in usable]
         fitted = replace(
-            _balanced(fit(evidence), usable, cases),
-            gate=gate,
-            polarity=_polarity(rows),
-            fitted=f"{benchmark.name}, {len(evidence)} rows, {datetime.now(UTC):%Y-%m-%d}",
+            _balanced(fit_decision(before, evidence), usable, cases),
+            polarity=_polarity(usable, logprobs=logprobs),
+            fitted=f"{benchmark.name}, {len(evidence)} of {len(cases)} rows read, "
+            f"{datetime.now(UTC):%Y-%m-%d}",
         )
         made[app.calibrations.key(task, logprobs=logprobs)] = fitted
     return made
 
 
 async def _question(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
-    heard = await testify(one.case.text, one.candidates, asking)
-    answers = one.case.kind is Kind.SCOPE and heard.source.note.text == own[one.case.edit_id]
+    heard = await testify(one.case.text, one.candidates, one.seen.overlap, asking)
     in_scope = one.case.kind is Kind.SCOPE
-    return _Row(Labelled(heard.verdict, heard.source.dense, answers), heard.graded, in_scope)
+    answers = in_scope and heard.source.note.text == own[one.case.edit_id]
+    evidence = Labelled(heard.verdict, heard.source.dense, answers, heard.overlap)
+    return _Row(evidence, heard.graded, in_scope)
 
 
-async def _claim(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
-    best = one.candidates[0]
-    heard = await testify_on_claim(one.case.text, best, asking)
-    answers = one.case.kind is Kind.SCOPE and best.note.text == own[one.case.edit_id]
-    true = one.case.target == "yes" if answers else None
-    evidence, in_scope = Labelled(heard.speaks, best.dense, answers), one.case.kind is Kind.SCOPE
-    return _Row(evidence, heard.graded, in_scope, heard.leaning, true)
+async def _claim(one: _Found, asking: Asking) -> _Row:
+    claim, best = one.case.text, one.candidates[0]
+    heard = await testify_on_claim(claim, best, asking)
+    true = one.case.target == "yes"
+    leaning = Leaning(heard.leaning, best.dense, heard.negated, true) if one.seen.answers else None
+    evidence = replace(one.seen, verdict=heard.speaks)
+    return _Row(evidence, heard.graded, one.case.kind is Kind.SCOPE, leaning)
 
 
 def _balanced(fitted: Calibration, rows: Sequence[_Row], cases: Sequence[Case]) -> Calibration:
     """Move the intercept to where EQ over all cases is best.
 
-    The regression saw only what passed the gate. Edit success and behaviour preservation are over
-    all cases: those that the gate stopped are kept in the second and lost in the first.
+    The regression saw only what was read. Edit success and behaviour preservation are over all
+    cases: those that were stopped before are kept in the second and lost in the first.
     """
     decision = fitted.decision
     scope = sum(case.kind is Kind.SCOPE for case in cases)
     others = len(cases) - scope
     scored = [
         (
-            decision.logit(row.evidence.verdict, row.evidence.dense),
+            decision.logit(row.evidence.verdict, row.evidence.dense, row.evidence.overlap),
             row.evidence.answers,
             row.in_scope,
         )
@@ -144,12 +164,10 @@ def _ungraded(evidence: Labelled) -> Labelled:
     return replace(evidence, verdict=in_words(evidence.verdict >= 0.5))
 
 
-def _polarity(rows: Sequence[_Row]) -> float:
-    """The shift of the log-odds that gets most claims right; 0 for questions."""
-    decided = [(row.leaning, row.true) for row in rows if row.true is not None]
-    if not decided:
-        return 0.0
-    # The middle of the best stretch, not its edge.
-    shifts = np.linspace(-3, 3, 121)
-    right = [sum((leaning + shift >= 0) == true for leaning, true in decided) for shift in shifts]
-    return float(np.median(shifts[np.array(right) == max(right)]))
+def _polarity(rows: Sequence[_Row], *, logprobs: bool) -> Polarity:
+    """Fitted on the claims that their notes decide; in words alone a model leans fully either way."""
+    decided = [row.leaning for row in rows if row.leaning is not None]
+    if not logprobs:
+        sure = math.log(0.9 / 0.05)  # What `claim_verdict` makes of words.
+        decided = [replace(one, leaning=math.copysign(sure, one.leaning)) for one in decided]
+    return fit_polarity(decided)

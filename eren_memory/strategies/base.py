@@ -8,12 +8,14 @@ from typing import Protocol
 
 from eren_memory.community import Turn
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
+from eren_memory.embedder import Embedder
 from eren_memory.errors import BadInput, ModelError
 from eren_memory.follow_up import standalone
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
-from eren_memory.relevance import Calibration, Calibrations, Task
+from eren_memory.relevance import Calibration, Calibrations, Overlap, Task
 from eren_memory.text import question_text
+from eren_memory.wording import named, residues
 
 _WORD_TOKENS = 8
 _STANDALONE_TOKENS = 300
@@ -45,12 +47,13 @@ class Checked:
 
 
 class Asking:
-    """One question's access to the model: counts calls and tokens, knows the unedited prompts.
+    """One question's access to the models: counts calls and tokens, knows the unedited prompts.
 
     Args:
         model: Whom to ask.
         style: How answers are phrased.
         calibrations: The decision's parameters.
+        embedder: Compares what question and note say apart from what they share.
         on_text: Hears the unedited answer as it grows, each time whole, from the moment at which it
             is certain to be the answer.
     """
@@ -60,10 +63,12 @@ class Asking:
         model: ChatModel,
         style: Style,
         calibrations: Calibrations,
+        embedder: Embedder,
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         self._model = model
         self._calibrations = calibrations
+        self._embedder = embedder
         self._on_text = on_text
         self._decided = False
         self._so_far = ""
@@ -73,6 +78,15 @@ class Asking:
     def calibration(self, task: Task, *, logprobs: bool) -> Calibration:
         """The decision's parameters for this model, with or without log-probabilities."""
         return self._calibrations.get(task, logprobs=logprobs)
+
+    async def overlap(self, question: str, note: str) -> Overlap:
+        """How question and note agree apart from the words that they share."""
+        rests = residues(question, note)
+        if not all(rests):
+            # One is part of the other, so nothing in it speaks of another property.
+            return Overlap(1.0, named(question, note))
+        asked, said = await self._embedder.embed(rests)
+        return Overlap(float(asked @ said), named(question, note))
 
     async def complete(
         self,

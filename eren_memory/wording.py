@@ -1,0 +1,165 @@
+"""What a question and a note share by their words, and what is left of both without it.
+
+"Where was Mira Voss born?" and "Mira Voss plays the cello." are near as sentences, because most of
+each is the name. Without the words that they share, "Where was born" and "plays the cello" are far
+apart: whether two texts speak of one *property* shows when their common subject is taken out.
+Names are told by their capitals and digits; texts without any are compared by all their words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+STAND_IN = "Zelmo"
+"""Stands for the name that a question and its notes share, where a model should not know it."""
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019.-][^\W_]+)*")
+# Words that alone make no subject.
+_SMALL = frozenset(
+    """
+    a an and are as at be been by did do does for from had has have how in into is it its of on or s
+    that the this to was were what when where which who whom whose with
+    """.split()  # noqa: SIM905 - A list of forty quoted words reads worse.
+)
+_NEGATION = re.compile(
+    r"\b(?:not|never|no|none|nobody|nothing|neither|nor|without|cannot|zero|yet to|fail\w*|refus\w+|"
+    r"unable|incapable|\w+n['\u2019]t)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Words that two texts share in one stretch: where it starts in each, and how many they are.
+
+    `names` are the places in it that are names; empty when no word inside a sentence is one.
+    """
+
+    start: int
+    other: int
+    length: int
+    names: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Notes and a question in which `STAND_IN` hides the name that they share."""
+
+    notes: tuple[str, ...]
+    question: str
+    name: str | None
+
+    def unmasked(self, text: str) -> str:
+        """A reply with the name put back."""
+        return text if self.name is None else text.replace(STAND_IN, self.name)
+
+
+def residues(question: str, note: str) -> tuple[str, str]:
+    """Both texts without the longest stretch of words that they share, their likely subject."""
+    asked, said = _words(question), _words(note)
+    run = _run(asked, said)
+    if run is None:
+        return " ".join(asked), " ".join(said)
+    return (
+        " ".join(asked[: run.start] + asked[run.start + run.length :]),
+        " ".join(said[: run.other] + said[run.other + run.length :]),
+    )
+
+
+def named(question: str, note: str) -> float:
+    """The share of the question's names that stand in the note, in [0, 1]; 1 where it has none."""
+    asked = [_stem(word) for word in _words(question)[1:] if _is_name(word)]
+    said = {_stem(word) for word in _words(note)}
+    return sum(word in said for word in asked) / len(asked) if asked else 1.0
+
+
+def differ_in_negation(one: str, other: str) -> bool:
+    """Whether just one of two texts is negated: by an odd number of English negations."""
+    return len(_NEGATION.findall(one)) % 2 != len(_NEGATION.findall(other)) % 2
+
+
+def masked(notes: Sequence[str], question: str) -> Masked:
+    """Hide the name that the question and the first note share, so that only the property is read.
+
+    A model that knows the subject better than the note denies notes that contradict it. Nothing is
+    hidden unless every name of the question stands in the note: what differs must stay in sight.
+    """
+    plain = Masked(tuple(notes), question, None)
+    asked, said = _words(question), _words(notes[0])
+    run = _run(asked, said)
+    if run is None or not run.names or named(question, notes[0]) < 1:
+        return plain
+    if any(STAND_IN in text for text in (question, *notes)):
+        return plain
+    # From the first name to the last one: in "Mira Voss's job title" the rest is the property.
+    first, last = run.names[0], run.names[-1]
+    words = asked[run.start + first : run.start + last + 1]
+    spelled = said[run.other + first : run.other + last + 1]
+    between = r"(?:['\u2019]s)?[\W_]+"
+    written = between.join(re.escape(_bare(word)) for word in words)
+    pattern = re.compile(rf"(?<![^\W_]){written}(?![^\W_])", re.IGNORECASE)
+    return Masked(
+        tuple(pattern.sub(STAND_IN, note) for note in notes),
+        pattern.sub(STAND_IN, question),
+        _bare(" ".join(spelled)),
+    )
+
+
+def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
+    """The shared stretch with most names, then most telling words, then most words."""
+    best: tuple[int, int, int] = (0, 0, 0)
+    found: tuple[int, int, int] | None = None
+    one, other = [_stem(word) for word in asked], [_stem(word) for word in said]
+    # Who types a question without any capitals leaves it to the note to say what is a name.
+    by_question = any(_is_name(word) for word in asked[1:])
+    cased = asked if by_question else said
+    places: dict[str, list[int]] = {}
+    for j, word in enumerate(other):
+        places.setdefault(word, []).append(j)
+    for i, word in enumerate(one):
+        for j in places.get(word, ()):
+            length = 1
+            while (
+                i + length < len(one)
+                and j + length < len(other)
+                and one[i + length] == other[j + length]
+            ):
+                length += 1
+            telling = sum(word not in _SMALL for word in one[i : i + length])
+            start = i if by_question else j
+            names = sum(_is_name(word) for word in cased[max(start, 1) : start + length])
+            if telling and (names, telling, length) > best:
+                best, found = (names, telling, length), (i, j, length)
+    if found is None:
+        return None
+    i, j, length = _trimmed(asked, *found)
+    start = i if by_question else j
+    names_at = tuple(at for at in range(length) if _is_name(cased[start + at]))
+    return _Run(i, j, length, names_at if best[0] else ())
+
+
+def _trimmed(asked: Sequence[str], start: int, other: int, length: int) -> tuple[int, int, int]:
+    """Without small words at its ends, unless they have a capital as part of a name."""
+    while asked[start] in _SMALL:
+        start, other, length = start + 1, other + 1, length - 1
+    while asked[start + length - 1] in _SMALL:
+        length -= 1
+    return start, other, length
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _is_name(word: str) -> bool:
+    return word[0].isupper() or word[0].isdigit()
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"['\u2019]s$", "", word)
+
+
+def _stem(word: str) -> str:
+    return _bare(word.casefold())
