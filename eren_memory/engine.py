@@ -6,16 +6,27 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from eren_memory.community import Turn
-from eren_memory.domain import Answer, Candidate, ClaimCheck, NoteDraft, Place, Trace
+from eren_memory.domain import (
+    Answer,
+    Candidate,
+    ClaimCheck,
+    Note,
+    NoteDraft,
+    Place,
+    Probes,
+    Trace,
+)
 from eren_memory.errors import BadInput
 from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.prompts import Style
+from eren_memory.proposing import proposed, proposing
 from eren_memory.relevance import Calibrations
 from eren_memory.strategies import STRATEGIES, Asking, Strategy
 from eren_memory.text import question_text
 
 DEFAULT_METHOD = "eren"
+_PROPOSAL_TOKENS = 400
 
 
 class Eren:
@@ -126,6 +137,15 @@ class Eren:
         )
         answer = "yes" if checked.yes else "no"
         return ClaimCheck(checked.verdict, answer, checked.origin, checked.notes, trace)
+
+    async def propose(self, note: Note) -> Probes:
+        """Test questions for a note, by the model; nothing is saved.
+
+        Raises:
+            ModelError: The model gave no usable answer.
+        """
+        reply = await self._model.complete(proposing(note.text), max_tokens=_PROPOSAL_TOKENS)
+        return proposed(reply.text, [*note.probes.change, *note.probes.keep])
 
     def _asking(
         self, style: Style | None = None, on_text: Callable[[str], None] | None = None

@@ -18,11 +18,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What came of a probe."""
+    """What came of a probe: the unedited model's answer `before`, and the one with the notebook."""
 
     note: Note
     probe: Probe
     passed: bool
+    before: str
     answer: str
 
 
@@ -36,7 +37,9 @@ def probes_of(note: Note) -> list[Probe]:
 
 
 async def probe(eren: Eren, note: Note, wanted: Probe) -> Probed:
-    """Ask a probe where the note is visible. Raises as `Eren.answer`."""
-    answer = await eren.answer(wanted.question, Place(note.guild_id, note.scope))
+    """Ask a probe where the note is visible, without and with the notebook. Raises as `Eren.answer`."""
+    place = Place(note.guild_id, note.scope)
+    before = await eren.answer(wanted.question, place, "unedited")
+    answer = await eren.answer(wanted.question, place)
     answered = any(one.note.id == note.id for one in answer.notes)
-    return Probed(note, wanted, answered == wanted.change, answer.text)
+    return Probed(note, wanted, answered == wanted.change, before.text, answer.text)

@@ -224,7 +224,8 @@ async def test_probes_that_pass_exit_with_0(eren: CommandLine, endpoint: Endpoin
     assert (as_json.status, text.status) == (0, 0)
     one, other = as_json.data
     assert one == {
-        "number": 1, "question": QUESTION, "expected": "change", "passed": True, "answer": "at noon",
+        "number": 1, "question": QUESTION, "expected": "change", "passed": True,
+            "before": "unedited answer", "answer": "at noon",
     }  # fmt: skip
     assert (other["expected"], other["passed"]) == ("keep", True)
     assert text.out.splitlines() == [

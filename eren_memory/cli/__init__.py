@@ -13,7 +13,7 @@ import sys
 import click
 
 from eren_memory import __version__
-from eren_memory.cli import acts, asking, evaluating, files, research, system
+from eren_memory.cli import asking, evaluating, files, probes, research, system
 from eren_memory.errors import ErenError
 
 
@@ -29,7 +29,7 @@ def cli() -> None:
 for command in (
     asking.ask,
     asking.check,
-    acts.note,
+    probes.note,
     files.import_command,
     files.export_command,
     files.backup,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from eren_memory.cli.common import (
-    NUMBER,
     as_record,
     emit,
     guild_option,
@@ -15,14 +14,12 @@ from eren_memory.cli.common import (
     number_argument,
     opened,
     plain,
-    progress_bar,
     run,
 )
 from eren_memory.domain import Candidate, HistoryEntry, Note, NoteStatus
-from eren_memory.text import shown
 
 if TYPE_CHECKING:
-    from eren_memory.probing import Probed
+    pass
 
 _STATUSES = click.Choice([str(status) for status in NoteStatus])
 
@@ -121,54 +118,3 @@ def search(text: str, limit: int, guild: str, *, as_json: bool) -> None:
     data = [as_record(one.note) | {"score": one.dense, "lexical": one.lexical} for one in found]
     lines = [f"{one.dense:5.2f}  {note_line(one.note)}" for one in found]
     emit(data, "\n".join(lines) or "No notes found.", as_json=as_json)
-
-
-@note.command()
-@click.argument("number", type=NUMBER, required=False)
-@guild_option
-@json_option
-def test(number: int | None, guild: str, *, as_json: bool) -> None:
-    """Ask the probes of a note, or of all: what must change, and what must not.
-
-    A note without probes is asked the question that it corrects. Exits 1 if a probe fails.
-    """
-    from eren_memory.probing import probe, probes_of
-
-    async def work() -> list[Probed]:
-        async with opened() as app:
-            ledger = app.notebook.ledger
-            chosen = (
-                [await ledger.note(guild, number)]
-                if number
-                else await ledger.notes(guild, NoteStatus.ACTIVE)
-            )
-            asked = [(one, wanted) for one in chosen for wanted in probes_of(one)]
-            results = []
-            with progress_bar("Asking") as progress:
-                for one, wanted in asked:
-                    results.append(await probe(app.eren, one, wanted))
-                    progress(len(results), len(asked))
-            return results
-
-    results = run(work)
-    failed = sum(not one.passed for one in results)
-    data = [_probed(one) for one in results]
-    lines = [
-        f"{'ok  ' if one.passed else 'FAIL'} #{one.note.number} must "
-        f"{'' if one.probe.change else 'not '}answer: {shown(one.probe.question)}"
-        for one in results
-    ]
-    lines.append(f"{len(results) - failed} of {len(results)} probes passed.")
-    emit(data, "\n".join(lines), as_json=as_json)
-    if failed:
-        raise click.exceptions.Exit(1)
-
-
-def _probed(one: Probed) -> dict[str, Any]:
-    return {
-        "number": one.note.number,
-        "question": one.probe.question,
-        "expected": "change" if one.probe.change else "keep",
-        "passed": one.passed,
-        "answer": one.answer,
-    }
