@@ -230,7 +230,9 @@ async def test_probes_that_pass_exit_with_0(eren: CommandLine, endpoint: Endpoin
     assert (other["expected"], other["passed"]) == ("keep", True)
     assert text.out.splitlines() == [
         f"ok   #1 must answer: {QUESTION}",
+        "       unedited answer → at noon",
         "ok   #1 must not answer: Who painted the ceiling?",
+        "       unedited answer → unedited answer",
         "2 of 2 probes passed.",
     ]
 
