@@ -130,7 +130,7 @@ def _stands(mark: str, last: str) -> bool:
     return any(
         " ".join([*words[:start], STAND_IN, *words[end:]]) in last
         for start in range(1, len(words))
-        for end in range(start + 1, len(words))
+        for end in range(start + 1, len(words) + 1)
         if all(word[:1].isupper() for word in words[start:end])
     )
 

@@ -33,10 +33,13 @@ async def app(settings: Settings) -> AsyncIterator[App]:
 
 async def test_a_follow_up_is_answered_as_the_question_that_it_means(app: App, endpoint: Endpoint):
     endpoint.when(MARK + FOLLOW_UP, Reply(QUESTION))
-    endpoint.when(f"{READING}\nQuestion: {QUESTION}", Reply("yes: at noon", probability=0.95))
+    endpoint.when(READING, Reply("yes: at noon", probability=0.95))
     answer = await app.eren.answer(FOLLOW_UP, PLACE, conversation=TALK)
     assert (answer.text, answer.origin) == ("at noon", Origin.NOTEBOOK)
     assert answer.question == QUESTION
+    assert endpoint.conversations[-1][-1]["content"].endswith(
+        "Question: When does the Zelmo leave?"
+    )
     assert "Earlier answer: A boat." in endpoint.conversations[0][-1]["content"]
 
 
