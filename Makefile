@@ -1,6 +1,6 @@
 # make demo    the real thing on this machine, no account needed
 # make test    the test suite
-# make test-long   the same crashes and writers as in `make test`, 200 kills and 10,000 acts
+# make test-long   as in `make test`, with 200 kills, 10,000 acts of twenty writers and a file of 50 MB
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
 # make docs    make docs/cli.md again from the program's own help
@@ -53,7 +53,8 @@ test-model: $(VENV)/.dev $(VENV)/.local
 	$(BIN)/python -m pytest -m model
 
 test-long: $(VENV)/.dev
-	EREN_TEST_KILLS=200 EREN_TEST_ACTS=10000 $(BIN)/python -m pytest tests/test_crashes.py tests/test_writers.py
+	EREN_TEST_KILLS=200 EREN_TEST_ACTS=10000 EREN_TEST_IMPORT_MB=50 $(BIN)/python -m pytest \
+	  tests/test_crashes.py tests/test_writers.py tests/test_transfer_memory.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
