@@ -9,13 +9,12 @@ from enum import StrEnum
 from typing import Any, TypedDict
 from uuid import UUID
 
-from eren_memory.errors import BadDate, TextTooLong, UnknownScope
-from eren_memory.text import checked, note_text, question_text
+from eren_memory.errors import BadDate, TextTooLong
+from eren_memory.text import checked, checked_scope, note_text, question_text
 
 LARGEST_NUMBER = 2**31 - 1
 """Of a note: what every database can count to."""
 
-_SCOPE_LIMIT = 50
 _PROBE_LIMIT = 20
 
 
@@ -169,7 +168,7 @@ class NoteDraft:
             question=question_text(self.question) if self.question else None,
             source_url=checked(self.source_url, what="source") if self.source_url else None,
             reason=checked(self.reason, what="reason") if self.reason else None,
-            scope=_checked_scope(self.scope),
+            scope=checked_scope(self.scope),
             probes=_checked_probes(self.probes),
         )
 
@@ -281,17 +280,6 @@ class ClaimCheck:
     origin: Origin
     notes: tuple[Candidate, ...]
     trace: Trace
-
-
-def _checked_scope(scope: Scope) -> Scope:
-    scope = tuple(one.strip() for one in scope)
-    odd = any(not 0 < len(one) <= 64 or "," in one or not one.isprintable() for one in scope)
-    if odd or len(scope) > _SCOPE_LIMIT:
-        raise UnknownScope(
-            f"A scope names up to {_SCOPE_LIMIT} channels, each by 1 to 64 printable characters "
-            "without a comma."
-        )
-    return tuple(sorted(set(scope)))
 
 
 def _checked_probes(probes: Probes) -> Probes:

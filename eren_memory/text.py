@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
-from eren_memory.errors import EmptyText, TextTooLong, UnreadableText
+from eren_memory.errors import EmptyText, TextTooLong, UnknownScope, UnreadableText
 
 NOTE_LIMIT = 2_000
 """Characters in a note."""
 QUESTION_LIMIT = 1_000
 """Characters in a question or a claim."""
+_SCOPE_LIMIT = 50
 
 # Joiners inside emoji and Persian words: format characters that only shape what is seen.
 _JOINERS = {"\u200c", "\u200d"}
@@ -69,6 +70,18 @@ def checked(raw: str, *, what: str, limit: int = NOTE_LIMIT) -> str:
             f"The {what} has {len(text):,} characters; the limit is {limit:,}. Shorten it and try again."
         )
     return text
+
+
+def checked_scope(scope: tuple[str, ...]) -> tuple[str, ...]:
+    """Channels, stripped, sorted, each once. Raises `UnknownScope`."""
+    scope = tuple(one.strip() for one in scope)
+    odd = any(not 0 < len(one) <= 64 or "," in one or not one.isprintable() for one in scope)
+    if odd or len(scope) > _SCOPE_LIMIT:
+        raise UnknownScope(
+            f"A scope names up to {_SCOPE_LIMIT} channels, each by 1 to 64 printable characters "
+            "without a comma."
+        )
+    return tuple(sorted(set(scope)))
 
 
 def _unreadable(char: str) -> bool:
