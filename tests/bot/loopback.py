@@ -54,6 +54,8 @@ class Discord:
     _ids: int = 10_000
     _missed: list[dict[str, Any]] = field(default_factory=list)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    faults: list[tuple[str, str, int]] = field(default_factory=list)
+    """Method, part of the path, status: the next such request fails so, once."""
 
     def new_id(self) -> str:
         self._ids += 1
@@ -75,6 +77,12 @@ class Discord:
         assert self._socket is not None
         self.ready.clear()
         await self._socket.send_json({"op": 7, "d": None})
+
+    async def forget_session(self) -> None:
+        """Have the bot begin anew: Discord no longer knows its session."""
+        assert self._socket is not None
+        self.ready.clear()
+        await self._socket.send_json({"op": 9, "d": False})
 
     async def slash(self, member: str, name: str, **options: Any) -> str:
         """A member uses a command; returns the interaction's id."""
@@ -151,6 +159,10 @@ class Discord:
             body = json.loads(str(form["payload_json"]))
         path = request.path.removeprefix("/api/v10")
         self.calls.append(Call(request.method, path, body, time.monotonic()))
+        for fault in self.faults:
+            if fault[0] == request.method and fault[1] in path:
+                self.faults.remove(fault)
+                return _failure(fault[2])
         if request.method == "DELETE":
             return web.Response(status=204)
         # The client looks for exactly this type.
@@ -282,6 +294,17 @@ async def process(
         if child.returncode is None:
             child.kill()
             await child.wait()
+
+
+def _failure(status: int) -> web.Response:
+    body = {"message": "You are being rate limited.", "retry_after": 0.3, "global": False}
+    headers = {"Via": "1.1 google", "Retry-After": "0.3"} if status == 429 else {}
+    return web.Response(
+        status=status,
+        body=json.dumps(body).encode(),
+        content_type="application/json",
+        headers=headers,
+    )
 
 
 def _user(user_id: str, name: str) -> dict[str, Any]:

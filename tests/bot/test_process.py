@@ -136,6 +136,42 @@ async def test_a_reconnection_in_mid_answer_loses_and_doubles_nothing(
             assert len(discord.said("POST", f"/{one}/")) == 1
 
 
+async def test_a_session_that_discord_forgot_is_begun_anew_and_the_answer_still_comes(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    endpoint.default = Reply("done", delay=3)
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        asked = await discord.slash(MEMBER, "ask", question="Who?")
+        await until(lambda: endpoint.requests)
+        await discord.forget_session()
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        await until(lambda: str(discord.answer_to(asked)).startswith("done"))
+        assert discord.identified == 2
+        assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502])
+async def test_an_edit_that_discord_does_not_take_at_once_is_tried_again(
+    discord: Discord,
+    endpoint: Endpoint,
+    environment: dict[str, str],
+    tmp_path: Path,
+    status: int,
+):
+    async with loopback.process(discord, tmp_path, environment):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        discord.faults.append(("PATCH", "/messages/@original", status))
+        asked = await discord.slash(MEMBER, "ask", question="Who?")
+        await until(lambda: len(discord.said("PATCH", f"token{asked}")) == 2)
+        told = [one.body["content"] for one in discord.said("PATCH", f"token{asked}")]
+        assert told[0] == told[1]
+        assert told[0].startswith("unedited answer")
+        added = await discord.slash(MODERATOR, "note add", text="The ferry leaves at noon.")
+        await until(lambda: "Added **#1**" in str(discord.answer_to(added)))
+        assert len(endpoint.requests) == 1
+
+
 async def test_a_forum_post_that_a_note_answers_is_answered_unasked_and_others_are_not(
     discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
 ):
