@@ -76,7 +76,7 @@ def note_page(t: Texts, note: Note, answers: Sequence[Asked] = ()) -> str:
         note.valid_from and t("note.valid_from", when=when(note.valid_from)),
         note.valid_until and t("note.valid_until", when=when(note.valid_until)),
         note.review_by and t("note.review_by", when=when(note.review_by)),
-        note.source_url and t("note.source", url=f"<{shown(note.source_url)}>"),
+        note.source_url and t("note.source", url=url(note.source_url)),
         note.reason and t("note.reason", reason=title_of(note.reason)),
     ]
     head = (
@@ -97,7 +97,7 @@ def history_page(t: Texts, number: int, history: Sequence[HistoryEntry]) -> str:
     room = MESSAGE_LIMIT - len(lines[0]) - 30
     for entry in reversed(history):
         who = person(t, entry.by.actor_id)
-        line = f"`{entry.note.revision}` {when(entry.at)} **{t(f'act.{entry.act}')}** · {who}"
+        line = f"`{entry.note.revision}` {when(entry.at)} **{_act(t, entry.act)}** · {who}"
         if entry.by.reason:
             line += f" · {title_of(entry.by.reason)}"
         line += "".join(f"\n-# {change}" for change in changes(t, entry.changes))
@@ -188,6 +188,11 @@ def where(t: Texts, scope: Sequence[str]) -> str:
     return ", ".join(f"<#{one}>" if one.isdigit() else escape_markdown(shown(one)) for one in scope)
 
 
+def url(source: str) -> str:
+    """A note's source, on one line and without a preview."""
+    return f"<{shown(first_line(source, _QUOTE))}>"
+
+
 def link(asked: Asked) -> str:
     """Where an answer stands."""
     return message_link(asked.guild_id, asked.channel_id, asked.messages[0])
@@ -218,6 +223,11 @@ _PATHS = {
     str(Path.NOTE_QUOTED): "quoted",
     "corrected": "corrected",
 }
+
+
+def _act(t: Texts, act: str) -> str:
+    """An act's name; a history that was imported may have acts of its own."""
+    return t(f"act.{act}") if f"act.{act}" in t else title_of(act)
 
 
 def _origin_of(t: Texts, note: Note) -> str:

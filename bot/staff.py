@@ -143,7 +143,7 @@ class Staff:
         if note.status is not NoteStatus.DRAFT:
             lines.append(f"-# {done or t('card.now', status=t(f'status.{note.status}'))}")
         if note.source_url:
-            lines.append(f"-# {note.source_url}")
+            lines.append(f"-# {render.url(note.source_url)}")
         if note.reason:
             lines.append(f"-# {render.title_of(note.reason)}")
         if note.question:

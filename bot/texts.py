@@ -23,6 +23,10 @@ class Texts:
     def __init__(self, patterns: dict[str, str]) -> None:
         self._patterns = patterns
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is such a text."""
+        return key in self._patterns
+
     def __call__(self, key: str, /, **values: Any) -> str:
         """The text of a key with its values; `count` 1 takes the form `<key>.one` where there is one."""
         if values.get("count") == 1 and f"{key}.one" in self._patterns:

@@ -155,6 +155,15 @@ async def test_history_names_who_did_what_and_from_what_to_what(world: World):
     assert f"text: {FERRY} → The Fenlake Ferry leaves at two." in told
 
 
+async def test_a_history_that_was_imported_may_have_acts_of_its_own(world: World):
+    stamp = {"actor_id": "1", "at": "2026-11-25T00:00:00+00:00"}
+    past = [{"revision": 1, "text": FERRY, "act": "**conjured**", **stamp}]
+    row = {"text": FERRY, "revision": 1, "history": past}
+    await run(world, "import", file=("notes.jsonl", json.dumps(row).encode()))
+    told = (await run(world, "history", number="1")).response.content
+    assert r"\*\*conjured\*\*" in told
+
+
 async def test_a_note_is_moved_to_channels_and_back(world: World):
     await note(world)
     staff = world.guild.create_text_channel("staff")
