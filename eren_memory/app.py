@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from eren_memory.calibrations import Calibrations
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
@@ -23,7 +24,7 @@ from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
-from eren_memory.relevance import Calibrations, Task
+from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
 
 

@@ -21,8 +21,9 @@ from eren_memory.embedder import Embedder
 from eren_memory.errors import LocalModelError, ModelError
 from eren_memory.ledger import Ledger
 from eren_memory.llm import ChatModel
-from eren_memory.prompts import claim_reading, claim_verdict
+from eren_memory.prompts import claim_reading
 from eren_memory.text import normalised
+from eren_memory.verdicts import claim_verdict
 
 NEAR = 0.5
 """Cosine from which a note is worth comparing; of 200 pairs that say the same or contradict (the fitted

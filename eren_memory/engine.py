@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from eren_memory.calibrations import Calibrations
 from eren_memory.community import Turn
 from eren_memory.domain import (
     Answer,
@@ -21,7 +22,6 @@ from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.prompts import Style
 from eren_memory.proposing import proposed, proposing
-from eren_memory.relevance import Calibrations
 from eren_memory.strategies import STRATEGIES, Asking, Strategy
 from eren_memory.text import question_text
 

@@ -12,10 +12,14 @@ from eren_memory.relevance import (
     Labelled,
     Leaning,
     Polarity,
+    SecondLook,
     Weights,
     clipped,
     logit,
 )
+
+# Rows of each class under which a second look is not fitted.
+_FEW = 10
 
 
 def fit_unread(rows: Sequence[Labelled], *, keep: float = 0.995) -> Calibration:
@@ -72,6 +76,18 @@ def fit_decision(before: Calibration, rows: Sequence[Labelled]) -> Calibration:
         a + c * unread.intercept, b, c * unread.dense, c * unread.property, c * unread.names
     )
     return replace(before, decision=decision)
+
+
+def fit_second(rows: Sequence[tuple[float, float, bool]]) -> SecondLook | None:
+    """Fit a second look on rows that were unsure: p, the second verdict, whether the note answers.
+
+    None where there are too few to tell, or where the second verdict says nothing.
+    """
+    if min(sum(answers for *_, answers in rows), sum(not answers for *_, answers in rows)) < _FEW:
+        return None
+    shown = [[logit(p), logit(verdict)] for p, verdict, _ in rows]
+    fitted = SecondLook(*_rising(shown, [answers for *_, answers in rows]))
+    return fitted if fitted.verdict > 0 else None
 
 
 def fit_polarity(rows: Sequence[Leaning]) -> Polarity:

@@ -1,4 +1,4 @@
-"""Prompts and what their replies mean: pure functions. The one for a conversation: `follow_up.py`.
+"""Prompts: pure functions. What replies mean: `verdicts.py`; the prompt for a conversation: `follow_up.py`.
 
 Notes and questions are untrusted. They are quoted on one line each, so that a line break in one
 cannot pose as the next part of the prompt. The part that varies comes last: endpoints reuse the
@@ -7,17 +7,14 @@ work they did for a prefix that stays the same to the byte.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from eren_memory.community import Length, Tone
 from eren_memory.llm import Message
-from eren_memory.text import normalised
 
-PROMPT_VERSION = "2"
+PROMPT_VERSION = "3"
 """Goes into the key of calibrations: change it with any change to the reading prompts, or to
 what they show."""
 
@@ -111,7 +108,24 @@ _REREADING = (
     "Answer the question from the note alone. The note is true, even when it surprises you. "
     "Reply with the answer copied from the note, in as few words as it takes."
 )
-
+# The same matter in other words than `_READING`, for a verdict that errs elsewhere.
+_SECOND_LOOK = "Is the note a direct reply to the question? Answer yes or no."
+_SECOND_LOOK_SHOTS = (
+    ("Mira Voss plays the cello.", "Which instrument is Mira Voss known for playing?", "yes"),
+    ("Mira Voss plays the cello.", "What is Mira Voss's profession?", "no"),
+    ("Arden Pike worked in Oslo.", "In which city did Arden Pike work?", "yes"),
+    ("Arden Pike worked in Oslo.", "What is Arden Pike's job?", "no"),
+    ("Arden Pike is the mayor.", "What office does Arden Pike hold?", "yes"),
+    ("The Fenlake Ferry was designed by Tova Lind.", "Who created the Fenlake Ferry?", "yes"),
+    ("The Fenlake Ferry is owned by Orbix.", "In which country is the Fenlake Ferry?", "no"),
+    ("Lodestar Games belongs to Orbix.", "Lodestar Games is part of what group?", "yes"),
+    (
+        "The show Hollow Lane was first broadcast on Channel Nine.",
+        "What kind of show is Hollow Lane?",
+        "no",
+    ),
+    ("People in Quill Bay speak Tamil.", "What country is Quill Bay in?", "no"),
+)
 _CLAIM = (
     "The note is true, even when it surprises you. Using the note alone and never your own "
     "knowledge, say whether the claim is true, false, or unknown because the note does not tell."
@@ -160,6 +174,14 @@ def rereading(note: str, question: str) -> list[Message]:
     return [_system(_REREADING), _user(_ask([note], "Question", question))]
 
 
+def second_look(note: str, question: str) -> list[Message]:
+    """Whether the note is a reply to the question: the same matter in other words, yes or no."""
+    messages = [_system(_SECOND_LOOK)]
+    for shown, asked, reply in _SECOND_LOOK_SHOTS:
+        messages += [_user(f"{asked}\n{shown}"), _assistant(reply)]
+    return [*messages, _user(f"{_one_line(question)}\n{_one_line(note)}")]
+
+
 def claim_reading(note: str, claim: str) -> list[Message]:
     """Whether the note makes the claim true, false or unknown; one word."""
     messages = [_system(_CLAIM)]
@@ -197,66 +219,6 @@ def paper_claim(notes: Sequence[str], claim: str, *, way_out: bool) -> list[Mess
             f"OPTIONS:\n- Yes\n{middle}- No"
         ),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a reading reply said: the verdict in words, and the answer that came with a yes."""
-
-    says_yes: bool
-    answer: str | None
-
-
-def parse_reading(reply: str) -> Reading:
-    """Read `yes: <answer>` or `no`; anything else is no verdict for a note, so it counts as no."""
-    match = re.match(r"\W*yes\b[\s:,.\-]*(.*)", reply.strip(), re.IGNORECASE | re.DOTALL)
-    if not match:
-        return Reading(says_yes=False, answer=None)
-    answer = match.group(1).strip().strip('"').strip()
-    return Reading(says_yes=True, answer=answer or None)
-
-
-def says_unanswerable(reply: str) -> bool:
-    """Whether the model took the way out of the paper's question prompt."""
-    return "unanswerable" in reply.lower()
-
-
-def says_impossible(reply: str) -> bool:
-    """Whether the model took the way out of the paper's claim prompt."""
-    return "impossible" in reply.lower()
-
-
-def says_yes(reply: str) -> bool:
-    """Whether a reply to a yes-or-no question begins with yes."""
-    return normalised(reply).lstrip("-* \"'").startswith(("yes", "true"))
-
-
-def claim_verdict(
-    first_token: Sequence[tuple[str, float]], reply: str
-) -> tuple[Mapping[str, float], bool]:
-    """Probabilities of `true`, `false` and `unknown`, and whether log-probabilities gave them."""
-    if graded := masses(first_token, ("true", "false", "unknown")):
-        return graded, True
-    for word, others in (("true", "false"), ("false", "true")):
-        if normalised(reply).startswith(word):
-            return {word: 0.9, others: 0.05, "unknown": 0.05}, False
-    return {"true": 0.025, "false": 0.025, "unknown": 0.95}, False
-
-
-def masses(first_token: Sequence[tuple[str, float]], words: Sequence[str]) -> Mapping[str, float]:
-    """Probability that the reply begins with each word, summed over ways to write its first token.
-
-    Empty when there are no log-probabilities, or less than a tenth of the mass is on the words.
-    """
-    found = dict.fromkeys(words, 0.0)
-    for token, logprob in first_token:
-        start = token.strip().strip("\"'*-").lower()
-        for word in words:
-            if start and word.startswith(start):
-                found[word] += math.exp(logprob)
-                break
-    total = sum(found.values())
-    return found if total >= 0.1 else {}
 
 
 def _ask(notes: Sequence[str], kind: str, asked: str) -> str:

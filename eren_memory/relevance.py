@@ -6,27 +6,23 @@ The model testifies, retrieval testifies, and a logistic formula decides:
 
 where v is the model's own probability that the note answers, `rest` the cosine of question and note
 without the words that they share, and `share` the part of the question's names that the note has
-(`wording`). Weights are fitted per chat model, embedding model and prompt version; `eren calibrate`
-makes them and `calibrations.json` ships ours.
+(`wording`). A p that is neither here nor there is judged again with a second verdict, which the model
+gives to the same note in other words. `fitting` makes the weights, `calibrations` keeps them.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, TypeVar, cast
-
-from eren_memory.errors import ConfigError
-
-_T = TypeVar("_T")
 
 ACCEPT = 0.5
 """A note answers when p reaches this."""
+UNSURE = (0.15, 0.93)
+"""Between these a second look is worth a call. The band reaches further up, where an answer would be
+given in a moderator's name."""
+NOT_COPIED = 0.25
+"""The most that a yes is worth whose answer does not stand in the note: it speaks for something else."""
 QUOTE_ALONE = 0.9
 """Retrieval evidence that may quote a note while the model is out of reach."""
 
@@ -39,17 +35,6 @@ class Task(StrEnum):
 
     QUESTION = "question"
     CLAIM = "claim"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a calibration was fitted for."""
-
-    model: str
-    embedder: str
-    prompt: str
-    logprobs: bool
-    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +74,26 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Weights that put a second verdict v beside a p that was unsure.
+
+    log-odds = intercept + before · logit(p) + verdict · logit(v)
+    """
+
+    intercept: float
+    before: float
+    verdict: float
+
+    def logit(self, p: float, verdict: float) -> float:
+        """Log-odds for a `p` and a second `verdict`, both in [0, 1]."""
+        return self.intercept + self.before * logit(p) + self.verdict * logit(verdict)
+
+    def probability(self, p: float, verdict: float) -> float:
+        """P with the second verdict, the sigmoid of `logit`."""
+        return _sigmoid(self.logit(p, verdict))
+
+
+@dataclass(frozen=True, slots=True)
 class Polarity:
     """Weights that tell a claim which its note makes true from one that it makes false.
 
@@ -118,6 +123,7 @@ class Calibration:
         gate: Cosine under which no note is looked at.
         floor: Probability by `unread` under which no note is read.
         doubtful: Probability by `unread` under which the unedited answer is asked for at once.
+        second: Weights of the second look; None where none is taken.
         polarity: For claims: what tells true from false.
         fitted: Data, rows and date of the fit; None for the defaults.
     """
@@ -128,6 +134,7 @@ class Calibration:
     doubtful: float
     unread: Weights | None = None
     floor: float = 0.0
+    second: SecondLook | None = None
     polarity: Polarity = Polarity()
     fitted: str | None = None
 
@@ -156,6 +163,11 @@ class Leaning:
     true: bool
 
 
+def is_unsure(p: float) -> bool:
+    """Whether a second look is worth a call."""
+    return UNSURE[0] < p < UNSURE[1]
+
+
 # Without a fit: retrieval as with the embedded model, and a model that is not known moves it by 2.4
 # at most. One that says yes to everything then does little worse than retrieval alone.
 DEFAULT = Calibration(
@@ -172,90 +184,6 @@ _IN_WORDS = {True: 0.95, False: 0.05}
 def in_words(says_yes: bool) -> float:
     """The probability that stands for a verdict without log-probabilities."""
     return _IN_WORDS[says_yes]
-
-
-class Calibrations:
-    """Calibrations of one chat model and embedder: the operator's file, the package's, defaults.
-
-    Args:
-        model: The chat model's name.
-        embedder: The embedding space.
-        prompt: The version of the prompts.
-        own: The file that `eren calibrate` writes for this installation.
-    """
-
-    def __init__(self, model: str, embedder: str, prompt: str, own: Path) -> None:
-        self._names = (model, embedder, prompt)
-        self._own = own
-        self._known: dict[Key, Calibration] | None = None
-
-    def key(self, task: Task, *, logprobs: bool) -> Key:
-        """What a calibration is kept under."""
-        return Key(*self._names, logprobs, task)
-
-    def get(self, task: Task, *, logprobs: bool) -> Calibration:
-        """The decision's parameters. Raises `ConfigError` for a damaged file of the operator's."""
-        if self._known is None:
-            own = read(self._own) if self._own.is_file() else {}
-            self._known = _shipped() | own
-        for graded in (logprobs, not logprobs):
-            # An endpoint without log-probabilities has only the one; gate and band are the same.
-            if found := self._known.get(self.key(task, logprobs=graded)):
-                return found
-        return DEFAULT
-
-
-def read(path: Path) -> dict[Key, Calibration]:
-    """The calibrations in a file. Raises `ConfigError` when it is not one."""
-    return _read(path.read_text(encoding="utf-8"), str(path))
-
-
-def write(path: Path, made: dict[Key, Calibration]) -> None:
-    """Add calibrations to a file, replacing those of the same keys.
-
-    A file that is damaged or of an older form is put aside as `.old`: its reader is told to make it
-    again, and this is how.
-    """
-    try:
-        known = read(path) if path.is_file() else {}
-    except ConfigError:
-        path.replace(path.with_name(f"{path.name}.old"))
-        known = {}
-    entries = [{"key": asdict(key), **asdict(value)} for key, value in (known | made).items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-
-
-@cache
-def _shipped() -> dict[Key, Calibration]:
-    text = (files("eren_memory") / "data" / "calibrations.json").read_text(encoding="utf-8")
-    return _read(text, "the package's calibrations")
-
-
-def _read(text: str, where: str) -> dict[Key, Calibration]:
-    try:
-        entries: list[dict[str, Any]] = json.loads(text)
-        return dict(_entry(one) for one in entries)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{where} is not a calibration file: run eren calibrate again."
-        ) from error
-
-
-def _entry(entry: dict[str, Any]) -> tuple[Key, Calibration]:
-    values = dict(entry)
-    key = _made(Key, values.pop("key"))
-    for name in ("decision", "retrieval", "unread"):
-        values[name] = _made(Weights, values[name]) if values[name] else None
-    values["polarity"] = _made(Polarity, values["polarity"])
-    return replace(key, task=Task(key.task)), _made(Calibration, values)
-
-
-def _made(kind: type[_T], values: dict[str, Any]) -> _T:
-    """A value of a file; none may be missing, so that a file of an older form is not half believed."""
-    if {*values} != {field.name for field in fields(cast("Any", kind))}:
-        raise ValueError(f"not the fields of {kind.__name__}")
-    return kind(**values)
 
 
 def logit(p: float) -> float:

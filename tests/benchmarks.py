@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eren_memory import relevance
+from eren_memory import calibrations
 from eren_memory.app import own_calibrations
+from eren_memory.calibrations import Key
 from eren_memory.config import Settings
 from eren_memory.projection import Progress
 from eren_memory.prompts import PROMPT_VERSION
-from eren_memory.relevance import Calibration, Key, Task, Weights
+from eren_memory.relevance import Calibration, Task, Weights
 from tests.endpoint import Reply
 
 NAMES = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay"]
@@ -98,7 +99,7 @@ def calibrated(settings: Settings) -> Settings:
     """Have the scripted model believed, and everything that shares a word read."""
     made = Calibration(Weights(0.0, 1.0, 0.0), Weights(-10.0, 0.0, 20.0), gate=0.1, doubtful=0.0)
     keys = [Key("scripted", "hashed-words", PROMPT_VERSION, True, task) for task in Task]
-    relevance.write(own_calibrations(settings), dict.fromkeys(keys, made))
+    calibrations.write(own_calibrations(settings), dict.fromkeys(keys, made))
     return settings
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eren_memory import relevance
+from eren_memory import calibrations
 from eren_memory.app import own_calibrations
+from eren_memory.calibrations import Key
 from eren_memory.config import Settings
 from eren_memory.prompts import PROMPT_VERSION
-from eren_memory.relevance import Calibration, Key, Task, Weights
+from eren_memory.relevance import Calibration, Task, Weights
 
 NOTE = "The Fenlake Ferry leaves at noon."
 QUESTION = "When does the Fenlake Ferry leave?"
@@ -30,4 +31,4 @@ def calibrate(settings: Settings, **changes: object) -> None:
         for graded in (True, False)
         for task in Task
     }
-    relevance.write(own_calibrations(settings), made)
+    calibrations.write(own_calibrations(settings), made)

@@ -2,12 +2,13 @@
 
 import pytest
 
-from eren_memory import relevance
+from eren_memory import calibrations
 from eren_memory.app import App, open_app, own_calibrations
+from eren_memory.calibrations import Key
 from eren_memory.config import LOCAL_MODEL, Settings
 from eren_memory.domain import By, NoteDraft, Origin, Place
 from eren_memory.prompts import PROMPT_VERSION
-from eren_memory.relevance import Key, Task, Weights
+from eren_memory.relevance import Calibration, Task, Weights
 from tests.calibrated import CALIBRATION, NOTE, QUESTION, READING, calibrate
 from tests.endpoint import Endpoint, Reply
 
@@ -52,8 +53,8 @@ async def test_models_share_the_notebook_and_not_the_calibration(
 ):
     calibrate(settings)
     strict = Key("other", "hashed-words", PROMPT_VERSION, True, Task.QUESTION)
-    never = relevance.Calibration(Weights(-99, 0, 0), CALIBRATION.retrieval, gate=0, doubtful=0)
-    relevance.write(own_calibrations(settings), {strict: never})
+    never = Calibration(Weights(-99, 0, 0), CALIBRATION.retrieval, gate=0, doubtful=0)
+    calibrations.write(own_calibrations(settings), {strict: never})
     endpoint.when(READING, Reply("yes: at noon", probability=0.95))
     async with open_app(settings.model_copy(update={"models": "other"})) as app:
         await app.notebook.add("g", NoteDraft(NOTE), By("ann"))

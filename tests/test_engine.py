@@ -187,6 +187,17 @@ async def test_a_question_cannot_put_words_into_a_notes_mouth(
 ):
     endpoint.when(READING, Reply(obeyed, probability=0.99))
     answer = await ask(app, f"{QUESTION} Reply {obeyed}")
+    assert (answer.text, answer.origin) == ("unedited answer", Origin.MODEL)
+
+
+async def test_a_note_that_is_accepted_against_the_models_own_words_is_quoted(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings, decision=Weights(5.0, 1.0, 4.0))
+    endpoint.when(READING, Reply("yes: at noon but it is cancelled", probability=0.99))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), ANN)
+        answer = await ask(app)
     assert (answer.text, answer.origin) == (NOTE, Origin.NOTEBOOK)
 
 

@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from eren_memory.config import Settings
+from eren_memory.domain import Candidate, Note
 from eren_memory.errors import BadInput
 from eren_memory.evaluation import audit
 from eren_memory.evaluation.bench_notebook import open_bench
@@ -350,15 +352,18 @@ async def test_a_model_that_says_yes_to_everything_leaves_the_decision_to_retrie
 
 def test_the_threshold_weighs_the_questions_that_the_gate_stopped():
     """Where the gate already preserves most behaviour, the decision may be more generous."""
-    from eren_memory.evaluation.calibrate import _balanced, _Row
+    from eren_memory.evaluation.calibrate import _balanced, _Found, _Row
 
     weights = Weights(0.0, 1.0, 0.0)
     fitted = Calibration(weights, weights, gate=0.0, doubtful=0.0)
-    rows = [
-        _Row(Labelled(0.3 + 0.6 * n / 40, 0.7, answers), True, answers)
-        for n in range(40)
-        for answers in (True, False)
-    ]
+
+    def row(n: int, answers: bool) -> _Row:
+        kind = Kind.SCOPE if answers else Kind.NEIGHBOUR
+        evidence = Labelled(0.3 + 0.6 * n / 40, 0.7, answers)
+        source = Candidate(cast("Note", None), 0.7, 0.0)
+        return _Row(_Found(Case("1", kind, "q", None), [], evidence), evidence, True, source)
+
+    rows = [row(n, answers) for n in range(40) for answers in (True, False)]
 
     def cases(stopped: int) -> list[Case]:
         scope = [Case("1", Kind.SCOPE, f"s{n}", "t") for n in range(40)]

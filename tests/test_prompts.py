@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from eren_memory import prompts
+from eren_memory import prompts, verdicts
 from eren_memory.community import Length, Tone, Turn
 from eren_memory.follow_up import standalone
 from eren_memory.prompts import Style
@@ -21,7 +21,7 @@ from eren_memory.prompts import Style
     ],
 )
 def test_a_reading_reply_is_read_as_verdict_and_answer(reply, yes, answer):
-    assert prompts.parse_reading(reply) == prompts.Reading(yes, answer)
+    assert verdicts.parse_reading(reply) == verdicts.Reading(yes, answer)
 
 
 def test_a_line_break_in_a_note_or_question_cannot_pose_as_part_of_the_prompt():
@@ -64,30 +64,30 @@ def test_the_papers_prompts_are_verbatim():
 
 def test_verdict_mass_sums_the_ways_to_write_a_word():
     tokens = [("yes", math.log(0.5)), (" Yes", math.log(0.25)), ("NO", math.log(0.2))]
-    mass = prompts.masses(tokens, ("yes", "no"))
+    mass = verdicts.masses(tokens, ("yes", "no"))
     assert mass["yes"] == pytest.approx(0.75)
     assert mass["no"] == pytest.approx(0.2)
 
 
 def test_verdict_mass_on_other_words_is_no_verdict():
-    assert prompts.masses([("Well", math.log(0.95)), ("yes", math.log(0.05))], ("yes", "no")) == {}
-    assert prompts.masses([], ("yes", "no")) == {}
+    assert verdicts.masses([("Well", math.log(0.95)), ("yes", math.log(0.05))], ("yes", "no")) == {}
+    assert verdicts.masses([], ("yes", "no")) == {}
 
 
 @pytest.mark.parametrize("reply", ["Yes", "- yes", "yes, it is", "True"])
 def test_a_yes_is_heard_however_it_is_written(reply):
-    assert prompts.says_yes(reply)
+    assert verdicts.says_yes(reply)
 
 
 def test_a_no_is_not_a_yes():
-    assert not prompts.says_yes("No")
+    assert not verdicts.says_yes("No")
 
 
 @pytest.mark.parametrize(
     ("reply", "leans"), [("True.", "true"), ("false", "false"), ("hm", "unknown")]
 )
 def test_a_claim_verdict_in_words_leans_the_way_it_says(reply, leans):
-    mass, graded = prompts.claim_verdict((), reply)
+    mass, graded = verdicts.claim_verdict((), reply)
     assert mass[leans] > 0.5
     assert sum(mass.values()) == pytest.approx(1)
     assert not graded
@@ -95,7 +95,7 @@ def test_a_claim_verdict_in_words_leans_the_way_it_says(reply, leans):
 
 def test_a_claim_verdict_in_log_probabilities_outweighs_the_word_itself():
     tokens = [("false", math.log(0.7)), ("true", math.log(0.2))]
-    mass, graded = prompts.claim_verdict(tokens, "true")
+    mass, graded = verdicts.claim_verdict(tokens, "true")
     assert mass == pytest.approx({"true": 0.2, "false": 0.7, "unknown": 0})
     assert graded
 

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from eren_memory import relevance
+from eren_memory import calibrations, relevance
+from eren_memory.calibrations import Calibrations, Key
 from eren_memory.errors import ConfigError
 from eren_memory.fitting import fit_decision, fit_polarity, fit_unread
 from eren_memory.relevance import (
     Calibration,
-    Calibrations,
-    Key,
     Labelled,
     Leaning,
     Overlap,
@@ -124,9 +123,9 @@ def test_a_written_calibration_is_read_back_and_others_are_kept(tmp_path: Path):
     path = tmp_path / "calibrations.json"
     first, second = fit(rows()), fit(rows(100))
     other = Key("another", "embedder", "1", False, Task.CLAIM)
-    relevance.write(path, {KEY: first})
-    relevance.write(path, {other: second})
-    assert relevance.read(path) == {KEY: first, other: second}
+    calibrations.write(path, {KEY: first})
+    calibrations.write(path, {other: second})
+    assert calibrations.read(path) == {KEY: first, other: second}
 
 
 def test_an_operators_calibration_comes_before_the_packages_and_unknown_keys_use_defaults(
@@ -134,7 +133,7 @@ def test_an_operators_calibration_comes_before_the_packages_and_unknown_keys_use
 ):
     own = tmp_path / "calibrations.json"
     fitted = fit(rows())
-    relevance.write(own, {KEY: fitted})
+    calibrations.write(own, {KEY: fitted})
     known = Calibrations("model", "embedder", "1", own)
     assert known.get(Task.QUESTION, logprobs=True) == fitted
     assert known.get(Task.QUESTION, logprobs=False) == fitted  # The gate is the same.
@@ -151,15 +150,15 @@ def test_a_damaged_calibration_file_is_named(tmp_path: Path):
 
 def test_a_calibration_file_of_an_older_form_is_not_half_believed(tmp_path: Path):
     own = tmp_path / "calibrations.json"
-    relevance.write(own, {KEY: fit(rows())})
+    calibrations.write(own, {KEY: fit(rows())})
     (older,) = json.loads(own.read_text())
     del older["decision"]["names"]
     own.write_text(json.dumps([older]))
     with pytest.raises(ConfigError, match="run eren calibrate again"):
-        relevance.read(own)
+        calibrations.read(own)
     made = {KEY: fit(rows(100))}
-    relevance.write(own, made)
-    assert relevance.read(own) == made
+    calibrations.write(own, made)
+    assert calibrations.read(own) == made
     assert json.loads((tmp_path / "calibrations.json.old").read_text()) == [older]
 
 

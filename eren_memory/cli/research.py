@@ -13,7 +13,8 @@ from eren_memory.cli.common import emit, json_option, progress_bar, run
 from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
-    from eren_memory.relevance import Calibration, Key
+    from eren_memory.calibrations import Key
+    from eren_memory.relevance import Calibration
 
 data_option = click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="Benchmark file."
@@ -56,7 +57,7 @@ def calibrate(
     For claims, half of the edits are applied unless --edits says otherwise: the claims of the
     others are those that no note decides.
     """
-    from eren_memory import relevance
+    from eren_memory import calibrations
     from eren_memory.app import own_calibrations
     from eren_memory.evaluation.audit import check_labels
     from eren_memory.evaluation.bench_notebook import open_bench
@@ -79,7 +80,7 @@ def calibrate(
 
     made = run(work)
     target = out or own_calibrations(settings)
-    relevance.write(target, made)
+    calibrations.write(target, made)
     entries = [{"key": asdict(key), **asdict(value)} for key, value in made.items()]
     lines = [
         f"{key.task}, {'with' if key.logprobs else 'without'} log-probabilities: {value.fitted}, "

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from eren_memory.app import App
+from eren_memory.calibrations import Key
 from eren_memory.domain import Candidate, Place
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
 from eren_memory.evaluation.metrics import harmonic
-from eren_memory.fitting import fit_decision, fit_polarity, fit_unread
+from eren_memory.fitting import fit_decision, fit_polarity, fit_second, fit_unread
 from eren_memory.projection import Progress
 from eren_memory.prompts import Style
-from eren_memory.relevance import Calibration, Key, Labelled, Leaning, Polarity, Task, in_words
+from eren_memory.relevance import (
+    Calibration,
+    Labelled,
+    Leaning,
+    Polarity,
+    Task,
+    in_words,
+    is_unsure,
+    logit,
+)
 from eren_memory.strategies import Asking
 from eren_memory.strategies.calibrated import nearest_cosine
-from eren_memory.strategies.testimony import testify, testify_on_claim
+from eren_memory.strategies.testimony import look_again, testify, testify_on_claim
 
 _CANDIDATES = 20
 _AT_ONCE = 32
 # Gate and floor each let this share of the answering notes through; the rest is never read.
-_KEEP = 0.995
+_KEEP = 0.998
 _PLATEAU = 0.002
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     case: Case
     candidates: Sequence[Candidate]
@@ -39,11 +49,30 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    found: _Found
     evidence: Labelled
     graded: bool
-    in_scope: bool
+    # The note that was read.
+    source: Candidate
     # Of claims that their own note decides.
     leaning: Leaning | None = None
+
+    @property
+    def in_scope(self) -> bool:
+        return self.found.case.kind is Kind.SCOPE
+
+    def p(self, fitted: Calibration) -> float:
+        seen = self.evidence
+        return fitted.decision.probability(seen.verdict, seen.dense, seen.overlap)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A row with what is decided about it: log-odds that a threshold moves, or a fixed yes or no."""
+
+    row: _Row
+    log_odds: float
+    fixed: bool = False
 
 
 async def calibrate(
@@ -55,6 +84,8 @@ async def calibrate(
     progress: Progress,
 ) -> dict[Key, Calibration]:
     """Fit what is known before the model is asked, then ask it about what that lets through.
+
+    What is still unsure is asked about once more.
 
     `app` holds the notes of `edits`. A case counts as answered by its note only when the note that
     was read is its own. There is a fit with log-probabilities, if the endpoint gave any, and one
@@ -93,6 +124,14 @@ async def calibrate(
             progress(len(rows), len(asked))
 
     await asyncio.gather(*(ask(one) for one in asked))
+
+    again: dict[_Found, float] = {}
+
+    async def ask_again(row: _Row) -> None:
+        async with limit:
+            asking = Asking(app.chat_model, Style.SHORT, app.calibrations, app.embedder)
+            again[row.found] = await look_again(row.found.case.text, row.source, asking)
+
     task = Task.CLAIM if benchmark.claims else Task.QUESTION
     made = {}
     for logprobs in {False, *(row.graded for row in rows)}:
@@ -102,8 +141,17 @@ async def calibrate(
             if row.graded or not logprobs
         ]
         evidence = [row.evidence for row in usable]
+        decided = _balanced(fit_decision(before, evidence), usable, cases)
+        if not benchmark.claims:
+            unsure = [row for row in usable if is_unsure(row.p(decided))]
+            await asyncio.gather(*(ask_again(row) for row in unsure if row.found not in again))
+            seconds = {
+                row.found: again[row.found] if logprobs else in_words(again[row.found] >= 0.5)
+                for row in unsure
+            }
+            decided = _with_second(decided, usable, seconds, cases)
         fitted = replace(
-            _balanced(fit_decision(before, evidence), usable, cases),
+            decided,
             polarity=_polarity(usable, logprobs=logprobs),
             fitted=f"{benchmark.name}, {len(evidence)} of {len(cases)} rows read, "
             f"{datetime.now(UTC):%Y-%m-%d}",
@@ -117,7 +165,7 @@ async def _question(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
     in_scope = one.case.kind is Kind.SCOPE
     answers = in_scope and heard.source.note.text == own[one.case.edit_id]
     evidence = Labelled(heard.verdict, heard.source.dense, answers, heard.overlap)
-    return _Row(evidence, heard.graded, in_scope)
+    return _Row(one, evidence, heard.graded, heard.source)
 
 
 async def _claim(one: _Found, asking: Asking) -> _Row:
@@ -126,37 +174,55 @@ async def _claim(one: _Found, asking: Asking) -> _Row:
     true = one.case.target == "yes"
     leaning = Leaning(heard.leaning, best.dense, heard.negated, true) if one.seen.answers else None
     evidence = replace(one.seen, verdict=heard.speaks)
-    return _Row(evidence, heard.graded, one.case.kind is Kind.SCOPE, leaning)
+    return _Row(one, evidence, heard.graded, best, leaning)
 
 
 def _balanced(fitted: Calibration, rows: Sequence[_Row], cases: Sequence[Case]) -> Calibration:
-    """Move the intercept to where EQ over all cases is best.
+    """Move the decision's intercept to where EQ over all cases is best."""
+    shift = _shift([_Judged(row, logit(row.p(fitted))) for row in rows], cases)
+    decision = fitted.decision
+    return replace(fitted, decision=replace(decision, intercept=decision.intercept - shift))
 
-    The regression saw only what was read. Edit success and behaviour preservation are over all
+
+def _with_second(
+    fitted: Calibration,
+    rows: Sequence[_Row],
+    seconds: Mapping[_Found, float],
+    cases: Sequence[Case],
+) -> Calibration:
+    """Fit the second look on the rows that were unsure, its intercept as the decision's."""
+    unsure = [row for row in rows if row.found in seconds]
+    second = fit_second(
+        [(row.p(fitted), seconds[row.found], row.evidence.answers) for row in unsure]
+    )
+    if second is None:
+        return fitted
+    judged = [_Judged(row, second.logit(row.p(fitted), seconds[row.found])) for row in unsure]
+    judged += [
+        _Judged(row, logit(row.p(fitted)), fixed=True) for row in rows if row.found not in seconds
+    ]
+    shift = _shift(judged, cases)
+    return replace(fitted, second=replace(second, intercept=second.intercept - shift))
+
+
+def _shift(judged: Sequence[_Judged], cases: Sequence[Case]) -> float:
+    """The threshold, in log-odds, with the best EQ over all cases.
+
+    A regression sees only what was read. Edit success and behaviour preservation are over all
     cases: those that were stopped before are kept in the second and lost in the first.
     """
-    decision = fitted.decision
     scope = sum(case.kind is Kind.SCOPE for case in cases)
     others = len(cases) - scope
-    scored = [
-        (
-            decision.logit(row.evidence.verdict, row.evidence.dense, row.evidence.overlap),
-            row.evidence.answers,
-            row.in_scope,
-        )
-        for row in rows
-    ]
     thresholds = np.linspace(-3, 3, 121)
     eqs = []
     for threshold in thresholds:
-        accepted = [(answers, in_scope) for x, answers, in_scope in scored if x >= threshold]
-        es = sum(answers for answers, _ in accepted) / max(scope, 1)
-        bp = 1 - sum(not in_scope for _, in_scope in accepted) / max(others, 1)
+        accepted = [one.row for one in judged if one.log_odds >= (0 if one.fixed else threshold)]
+        es = sum(row.evidence.answers for row in accepted) / max(scope, 1)
+        bp = 1 - sum(not row.in_scope for row in accepted) / max(others, 1)
         eqs.append(harmonic(es, bp))
     # The middle of the plateau: its edges are where the sample's luck is.
     best = thresholds[np.array(eqs) >= max(eqs) - _PLATEAU]
-    shift = float(np.median(best))
-    return replace(fitted, decision=replace(decision, intercept=decision.intercept - shift))
+    return float(np.median(best))
 
 
 def _ungraded(evidence: Labelled) -> Labelled:

@@ -17,9 +17,10 @@ from eren_memory.evaluation.journal import AGAIN, REFERENCE, UNSIZED, Journal, R
 from eren_memory.evaluation.methods import knowing
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.projection import Progress
-from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
+from eren_memory.prompts import Style, unedited, unedited_claim
 from eren_memory.strategies import STRATEGIES, Strategy
 from eren_memory.text import question_text
+from eren_memory.verdicts import says_yes
 
 Heard = list[tuple[list[Message], str]]
 """Requests with their replies."""

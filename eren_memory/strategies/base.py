@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from eren_memory.calibrations import Calibrations
 from eren_memory.community import Turn
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
 from eren_memory.embedder import Embedder
 from eren_memory.errors import BadInput, ModelError
 from eren_memory.follow_up import standalone
 from eren_memory.llm import ChatModel, Completion, Message
-from eren_memory.prompts import Style, says_yes, unedited, unedited_claim
-from eren_memory.relevance import Calibration, Calibrations, Overlap, Task
+from eren_memory.prompts import Style, unedited, unedited_claim
+from eren_memory.relevance import Calibration, Overlap, Task
 from eren_memory.text import question_text
+from eren_memory.verdicts import says_yes
 from eren_memory.wording import named, residues
 
 _WORD_TOKENS = 8

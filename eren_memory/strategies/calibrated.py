@@ -4,6 +4,7 @@ candidates ── below the gate, or nothing in common but the name ──► un
     │
     ├─ read the nearest note(s), the shared name hidden: `yes: <answer>` or `no`, with its probability
     │     (while retrieval is doubtful, the unedited answer is asked for beside it)
+    ├─ p neither here nor there ── a second verdict in other words, one call more
     │
     ├─ p >= 0.5, the model said yes ───────────────────────► answer from the note   (1 call)
     ├─ p >= 0.5, the model said no ── read that note alone ► answer from the note   (2 calls)
@@ -20,9 +21,15 @@ from typing import TypeVar
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
 from eren_memory.errors import ModelRateLimited, ModelUnreachable, PromptTooLong
 from eren_memory.prompts import rereading
-from eren_memory.relevance import ACCEPT, QUOTE_ALONE, Task
+from eren_memory.relevance import ACCEPT, QUOTE_ALONE, SecondLook, Task, is_unsure
 from eren_memory.strategies.base import Asking, Checked, Outcome
-from eren_memory.strategies.testimony import Testimony, copied, testify, testify_on_claim
+from eren_memory.strategies.testimony import (
+    Testimony,
+    copied,
+    look_again,
+    testify,
+    testify_on_claim,
+)
 from eren_memory.wording import masked
 
 _T = TypeVar("_T")
@@ -63,6 +70,8 @@ class CalibratedEren:
                 return Outcome(text, Origin.NOTEBOOK, Path.NOTE_QUOTED, (best,), p=believed)
             after = asking.calibration(Task.QUESTION, logprobs=heard.graded)
             p = after.decision.probability(heard.verdict, heard.source.dense, heard.overlap)
+            if after.second is not None and is_unsure(p):
+                p = await _reconsidered(question, heard.source, p, after.second, asking)
             if p < ACCEPT:
                 asking.decided()
                 text = await unedited()
@@ -96,6 +105,16 @@ class CalibratedEren:
         yes = true >= 0
         verdict = ClaimVerdict.SUPPORTED if yes else ClaimVerdict.REFUTED
         return Checked(yes, verdict, Origin.NOTEBOOK, Path.ACCEPTED, (nearest,), heard.speaks, p)
+
+
+async def _reconsidered(
+    question: str, source: Candidate, p: float, second: SecondLook, asking: Asking
+) -> float:
+    """The probability after a second look; the first one's, where the model is suddenly away."""
+    try:
+        return second.probability(p, await look_again(question, source, asking))
+    except (ModelUnreachable, ModelRateLimited):
+        return p
 
 
 async def _from_note(question: str, heard: Testimony, p: float, asking: Asking) -> Outcome:

@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
-from eren_memory.prompts import (
-    one_step,
-    paper_claim,
-    paper_reading,
-    says_impossible,
-    says_unanswerable,
-    says_yes,
-)
+from eren_memory.prompts import one_step, paper_claim, paper_reading
 from eren_memory.strategies.base import Asking, Checked, Outcome
+from eren_memory.verdicts import says_impossible, says_unanswerable, says_yes
 
 _PAPER_NOTES = 5
 # From these the five nearest are taken; the search ranks by a mixture of its own.

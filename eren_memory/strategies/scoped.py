@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
-from eren_memory.prompts import claim_reading, claim_verdict, rereading
+from eren_memory.prompts import claim_reading, rereading
 from eren_memory.relevance import ACCEPT, Task
 from eren_memory.strategies.base import Asking, Checked, Outcome
 from eren_memory.text import normalised
+from eren_memory.verdicts import claim_verdict
 
 _SEARCHED = 20
 _VERDICT_TOKENS = 4

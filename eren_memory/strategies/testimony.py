@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eren_memory.domain import Candidate
 from eren_memory.llm import Completion
-from eren_memory.prompts import claim_reading, claim_verdict, masses, parse_reading, reading
-from eren_memory.relevance import Overlap, in_words
+from eren_memory.prompts import claim_reading, reading, second_look
+from eren_memory.relevance import NOT_COPIED, Overlap, in_words
 from eren_memory.strategies.base import Asking
 from eren_memory.text import normalised
+from eren_memory.verdicts import claim_verdict, masses, parse_reading
 from eren_memory.wording import differ_in_negation, masked
 
 # Candidates whose cosine is this close to the best one's are read together with it.
@@ -72,15 +73,25 @@ async def testify(
         reading(shown.notes, shown.question), max_tokens=_READING_TOKENS, logprobs=True
     )
     said = parse_reading(reply.text)
-    mass = masses(reply.first_token, ("yes", "no"))
-    verdict = mass["yes"] / sum(mass.values()) if mass else in_words(said.says_yes)
+    graded, verdict = bool(_mass(reply)), _yes(reply)
     answer = shown.unmasked(said.answer) if said.answer else None
     source = _source(answer, read)
     if answer and not copied(reply, answer, source.note.text):
+        if not reply.cut:
+            verdict = min(verdict, NOT_COPIED)
         answer = source.note.text
     if source is not read[0]:
         overlap = await asking.overlap(question, source.note.text)
-    return Testimony(verdict, source, overlap, answer, bool(mass))
+    return Testimony(verdict, source, overlap, answer, graded)
+
+
+async def look_again(question: str, candidate: Candidate, asking: Asking) -> float:
+    """The model's probability that a note is a reply to the question, asked for in other words."""
+    shown = masked([candidate.note.text], question)
+    reply = await asking.complete(
+        second_look(shown.notes[0], shown.question), max_tokens=_VERDICT_TOKENS, logprobs=True
+    )
+    return _yes(reply)
 
 
 async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> ClaimTestimony:
@@ -93,6 +104,17 @@ async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> 
     true, false, unknown = (mass[word] + _TRACE for word in ("true", "false", "unknown"))
     speaks = (true + false) / (true + false + unknown)
     return ClaimTestimony(speaks, math.log(true / false), differ_in_negation(note, claim), graded)
+
+
+def _yes(reply: Completion) -> float:
+    """The probability of yes: by its log-probabilities, or by its words where there are none."""
+    if mass := _mass(reply):
+        return mass["yes"] / sum(mass.values())
+    return in_words(parse_reading(reply.text).says_yes)
+
+
+def _mass(reply: Completion) -> Mapping[str, float]:
+    return masses(reply.first_token, ("yes", "no"))
 
 
 def _close(candidates: Sequence[Candidate]) -> list[Candidate]:

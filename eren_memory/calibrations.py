@@ -1,0 +1,114 @@
+"""Calibrations as they are kept: one for each chat model, embedding model and prompt version.
+
+`eren calibrate` makes them; `data/calibrations.json` ships ours.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from eren_memory.errors import ConfigError
+from eren_memory.relevance import DEFAULT, Calibration, Polarity, SecondLook, Task, Weights
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a calibration was fitted for."""
+
+    model: str
+    embedder: str
+    prompt: str
+    logprobs: bool
+    task: Task
+
+
+class Calibrations:
+    """Calibrations of one chat model and embedder: the operator's file, the package's, defaults.
+
+    Args:
+        model: The chat model's name.
+        embedder: The embedding space.
+        prompt: The version of the prompts.
+        own: The file that `eren calibrate` writes for this installation.
+    """
+
+    def __init__(self, model: str, embedder: str, prompt: str, own: Path) -> None:
+        self._names = (model, embedder, prompt)
+        self._own = own
+        self._known: dict[Key, Calibration] | None = None
+
+    def key(self, task: Task, *, logprobs: bool) -> Key:
+        """What a calibration is kept under."""
+        return Key(*self._names, logprobs, task)
+
+    def get(self, task: Task, *, logprobs: bool) -> Calibration:
+        """The decision's parameters. Raises `ConfigError` for a damaged file of the operator's."""
+        if self._known is None:
+            own = read(self._own) if self._own.is_file() else {}
+            self._known = _shipped() | own
+        for graded in (logprobs, not logprobs):
+            # An endpoint without log-probabilities has only the one; gate and band are the same.
+            if found := self._known.get(self.key(task, logprobs=graded)):
+                return found
+        return DEFAULT
+
+
+def read(path: Path) -> dict[Key, Calibration]:
+    """The calibrations in a file. Raises `ConfigError` when it is not one."""
+    return _read(path.read_text(encoding="utf-8"), str(path))
+
+
+def write(path: Path, made: dict[Key, Calibration]) -> None:
+    """Add calibrations to a file, replacing those of the same keys.
+
+    A file that is damaged or of an older form is put aside as `.old`: its reader is told to make it
+    again, and this is how.
+    """
+    try:
+        known = read(path) if path.is_file() else {}
+    except ConfigError:
+        path.replace(path.with_name(f"{path.name}.old"))
+        known = {}
+    entries = [{"key": asdict(key), **asdict(value)} for key, value in (known | made).items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
+@cache
+def _shipped() -> dict[Key, Calibration]:
+    text = (files("eren_memory") / "data" / "calibrations.json").read_text(encoding="utf-8")
+    return _read(text, "the package's calibrations")
+
+
+def _read(text: str, where: str) -> dict[Key, Calibration]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(text)
+        return dict(_entry(one) for one in entries)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{where} is not a calibration file: run eren calibrate again."
+        ) from error
+
+
+def _entry(entry: dict[str, Any]) -> tuple[Key, Calibration]:
+    values = dict(entry)
+    key = _made(Key, values.pop("key"))
+    for name in ("decision", "retrieval", "unread"):
+        values[name] = _made(Weights, values[name]) if values[name] else None
+    values["second"] = _made(SecondLook, values["second"]) if values["second"] else None
+    values["polarity"] = _made(Polarity, values["polarity"])
+    return replace(key, task=Task(key.task)), _made(Calibration, values)
+
+
+def _made(kind: type[_T], values: dict[str, Any]) -> _T:
+    """A value of a file; none may be missing, so that a file of an older form is not half believed."""
+    if {*values} != {field.name for field in fields(cast("Any", kind))}:
+        raise ValueError(f"not the fields of {kind.__name__}")
+    return kind(**values)
