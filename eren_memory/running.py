@@ -29,8 +29,8 @@ from eren_memory.ledger import Lease, Run, Runs
 LEASE_SECONDS = 60.0
 """After so long without a renewal another process may take a job over."""
 
-# Between attempts: this, then twice as long each time, up to the longest.
-_PAUSE = timedelta(seconds=60)
+PAUSE = timedelta(seconds=60)
+"""Between a first and a second attempt; then twice as long each time, up to an hour."""
 _LONGEST_PAUSE = timedelta(hours=1)
 # For a job that was cancelled to end, and for a stop to note that it did.
 _LAST_WORDS = 1.0
@@ -50,6 +50,7 @@ class Jobs:
         zone: That of all others.
         clock: The present; leases go by the database's own.
         lease_seconds: How long a lease is valid without a renewal.
+        pause: Between a first attempt that failed and the second.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Jobs:
         zone: tzinfo,
         clock: Callable[[], datetime],
         lease_seconds: float = LEASE_SECONDS,
+        pause: timedelta = PAUSE,
     ) -> None:
         self._runs = runs
         self._zones = zones
         self._zone = zone
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._first_pause = pause
         self._jobs: list[Job | GuildJob] = []
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = False
@@ -148,6 +151,10 @@ class Jobs:
             states.append(_state(key, run, due))
         return states
 
+    def resume(self) -> None:
+        """Begin jobs, also after a `drain`."""
+        self._closing = False
+
     async def drain(self, seconds: float) -> None:
         """Begin nothing more, let what runs finish for so long, and cut the rest off.
 
@@ -195,7 +202,7 @@ class Jobs:
         """Run a job under its lease; None if that is another's, or became it."""
         began = self._clock()
         lease = await self._runs.claim(
-            run, self._holder, self._lease_seconds, began, began + _pause(run.attempts + 1)
+            run, self._holder, self._lease_seconds, began, began + self._pause(run.attempts + 1)
         )
         if lease is None:
             return None
@@ -213,7 +220,7 @@ class Jobs:
         if ok:
             kept = await self._runs.succeeded(lease, said, now)
         else:
-            kept = await self._runs.failed(lease, said, now, now + _pause(run.attempts + 1))
+            kept = await self._runs.failed(lease, said, now, now + self._pause(run.attempts + 1))
         if not kept:
             _log.warning("The job %s lost its lease: its result is not recorded.", job.id)
             return None
@@ -267,6 +274,9 @@ class Jobs:
                 if asked - renewed > lease.seconds:
                     return
 
+    def _pause(self, attempts: int) -> timedelta:
+        return min(self._first_pause * (1 << min(attempts - 1, 10)), _LONGEST_PAUSE)
+
     async def _tell(self, job: Job, reason: str) -> None:
         where = f" for guild {job.guild_id}" if job.guild_id else ""
         _log.warning("The job %s failed%s, and is tried again: %s", job.id, where, reason)
@@ -279,10 +289,6 @@ class Jobs:
 
 class _Lost(Exception):
     """Another process may be at it."""
-
-
-def _pause(attempts: int) -> timedelta:
-    return min(_PAUSE * (1 << min(attempts - 1, 10)), _LONGEST_PAUSE)
 
 
 def _state(key: tuple[str, str], run: Run | None, due: datetime | None) -> JobState:

@@ -24,8 +24,8 @@ LOOK = "look"
 LOOK_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
-# A timer that finds its job still running is nothing to warn of.
-logging.getLogger("apscheduler").setLevel(logging.ERROR)
+# What goes wrong in a job, `running` tells; that one is still at it when its timer comes is nothing.
+logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Schedule:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._timers = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         self._known: dict[str, Daily | Every] = {}
-        self._looking = asyncio.Lock()
         self._told = ""
 
     async def start(self) -> None:
         """Start the timers, and what was missed."""
+        self._jobs.resume()
         self._timers.start()
         self._timers.add_job(
             self._look, Times(self._look_every), id=LOOK, next_run_time=datetime.now(UTC)
@@ -65,23 +65,21 @@ class Schedule:
             return
         self._timers.pause()
         await self._jobs.drain(seconds)
-        async with self._looking:
-            self._timers.shutdown(wait=False)
+        self._timers.shutdown(wait=False)
         await asyncio.sleep(0)  # It stops its timer in a callback.
 
     async def _look(self) -> None:
-        async with self._looking:
-            try:
-                jobs = await self._jobs.all()
-                self._register(jobs)
-                await self._jobs.look(jobs)
-                self._told = ""
-            except ErenError as error:
-                if str(error) != self._told:  # Once, not twice a minute.
-                    self._told = str(error)
-                    _log.warning("Jobs cannot be looked at: %s", error)
-            except Exception:  # noqa: BLE001 - Without this timer nothing would be made up for.
-                _log.exception("Looking at the jobs failed; it is tried again")
+        try:
+            jobs = await self._jobs.all()
+            self._register(jobs)
+            await self._jobs.look(jobs)
+            self._told = ""
+        except ErenError as error:
+            if str(error) != self._told:  # Once, not twice a minute.
+                self._told = str(error)
+                _log.warning("Jobs cannot be looked at: %s", error)
+        except Exception:  # noqa: BLE001 - Without this timer nothing would be made up for.
+            _log.exception("Looking at the jobs failed; it is tried again")
 
     def _register(self, jobs: list[Job]) -> None:
         """One timer a job; guilds come, go and change their zones."""
