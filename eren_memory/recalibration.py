@@ -36,7 +36,8 @@ LEAST_PEOPLE = 3
 LEAST_GAIN = 5
 """Decisions that it must mend beyond those that it breaks."""
 
-_CERTAIN = 0.05
+# It is looked at every night: at one in twenty, luck alone would soon propose something.
+_CERTAIN = 0.01
 _FOLDS = 5
 _GRID = [step / 20 for step in range(-60, 61)]
 

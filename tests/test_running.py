@@ -411,7 +411,7 @@ async def test_a_job_is_run_by_hand_and_refused_while_another_process_is_at_it(
     work = Counted("three")
     jobs = process(ledger, clock, Job("j", Every(60), work))
     assert await jobs.run_now("j", "g") == "three"
-    with pytest.raises(BadInput, match="no job 'k' here. Choose one of: j"):
+    with pytest.raises(BadInput, match="no job 'k' here"):
         await jobs.run_now("k", "g")
     found = await row(ledger, "j")
     assert await Runs(ledger).claim(found, "other", 60, clock.now, clock.now)
