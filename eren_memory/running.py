@@ -116,7 +116,7 @@ class Jobs:
 
         Raises:
             BadInput: There is no such job here, or a process is at it.
-            ErenError: It failed; that is recorded, and it is tried again as after any failure.
+            ErenError: It failed. Whoever runs it knows then, so it is as if it had not been begun.
         """
         known = [
             one if isinstance(one, Job) else one.of(guild_id, self._zone) for one in self._jobs
@@ -127,7 +127,7 @@ class Jobs:
             raise BadInput(f"There is no job {job_id[:40]!r} here. Choose one of: {names}.")
         await self._runs.heard_of([job.key], self._clock())
         run = await self._runs.of(job.key)
-        if run is None or (ended := await self._claimed(job, run)) is None:
+        if run is None or (ended := await self._claimed(job, run, by_hand=True)) is None:
             raise BadInput(f"Another process is at the job {job_id}. Nothing was done.")
         ok, said = ended
         if not ok:
@@ -198,7 +198,9 @@ class Jobs:
         except Exception:  # noqa: BLE001 - A job must stop neither the others nor the program.
             _log.exception("The job %s could not be run", job.id)
 
-    async def _claimed(self, job: Job, run: Run) -> tuple[bool, str] | None:
+    async def _claimed(
+        self, job: Job, run: Run, *, by_hand: bool = False
+    ) -> tuple[bool, str] | None:
         """Run a job under its lease; None if that is another's, or became it."""
         began = self._clock()
         lease = await self._runs.claim(
@@ -219,6 +221,8 @@ class Jobs:
         now = self._clock()
         if ok:
             kept = await self._runs.succeeded(lease, said, now)
+        elif by_hand:
+            kept = await self._runs.interrupted(lease)
         else:
             kept = await self._runs.failed(lease, said, now, now + self._pause(run.attempts + 1))
         if not kept:
@@ -226,7 +230,7 @@ class Jobs:
             return None
         if ok and run.ok is False:
             _log.warning("The job %s works again.", job.id)
-        elif not ok and run.ok is not False:
+        elif not ok and run.ok is not False and not by_hand:
             await self._tell(job, said)
         return ok, said
 

@@ -406,7 +406,7 @@ async def test_a_guilds_job_goes_by_the_guilds_own_clocks(ledger: Ledger, clock:
 
 
 async def test_a_job_is_run_by_hand_and_refused_while_another_process_is_at_it(
-    ledger: Ledger, clock: Clock
+    ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
 ):
     work = Counted("three")
     jobs = process(ledger, clock, Job("j", Every(60), work))
@@ -421,3 +421,5 @@ async def test_a_job_is_run_by_hand_and_refused_while_another_process_is_at_it(
     fresh = process(ledger, clock, Job("f", Every(60), work))
     with pytest.raises(ErenError, match="Away"):
         await fresh.run_now("f", "g")
+    assert "Away" not in caplog.text  # The command line says it, once.
+    assert (await row(ledger, "f")).attempts == 0

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time as clocks
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, tzinfo
 from itertools import pairwise
@@ -30,7 +30,7 @@ _START_SECONDS = 60.0
 
 
 @contextmanager
-def started(url: str, log: Path, busy: dict[str, float]) -> Iterator[dict[str, BaseProcess]]:
+def started(url: str, log: Path, busy: dict[str, float]) -> Iterator[Mapping[str, BaseProcess]]:
     """A process each name; all are gone at the end."""
     context = multiprocessing.get_context("spawn")
     children = {

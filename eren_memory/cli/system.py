@@ -64,10 +64,14 @@ def _job_line(job: dict[str, Any]) -> str:
     elif job["last_at"] is None:
         last = "never run"
     else:
-        outcome = "" if job["ok"] else f"failed {job['failures']} times: "
-        last = f"{job['last_at'][:16]} {outcome}{job['result']}"
-    due = f"; due {job['next_at'][:16]}" if job["next_at"] else ""
+        outcome = "" if job["ok"] else f"failed ({job['failures']}): "
+        last = f"{_utc(job['last_at'])}: {outcome}{job['result']}"
+    due = f"; due {_utc(job['next_at'])}" if job["next_at"] else ""
     return f"{'job ' + job['id']:<18} {last}{due}"
+
+
+def _utc(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
 
 
 @click.command()

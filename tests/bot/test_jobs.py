@@ -11,8 +11,8 @@ import pytest
 
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By, NoteDraft
-from eren_memory.errors import ErenError, NoteIndexError
-from eren_memory.jobs import Daily, GuildJob, Job
+from eren_memory.errors import NoteIndexError
+from eren_memory.jobs import Every, GuildJob, Job
 from eren_memory.ledger.evidence import judged
 from eren_memory.relevance import Task
 from tests.bot.conftest import World
@@ -34,6 +34,13 @@ async def fails(_guild: str = "") -> str:
     raise NoteIndexError("It is away, at /a/secret/path.")
 
 
+async def fail(world: World, job: Job) -> None:
+    """Have the bot come upon a job that is due: the first time it only hears of it."""
+    world.app.jobs.add(job)
+    for _ in range(3):
+        await world.app.jobs.run(job)
+
+
 def guilds_job(world: World, name: str, run: Any) -> GuildJob:
     async def here() -> list[str]:
         return [str(world.guild.id)]
@@ -43,9 +50,7 @@ def guilds_job(world: World, name: str, run: Any) -> GuildJob:
 
 async def test_status_says_what_runs_by_itself_when_and_how_it_went(world: World, admin: Any):
     await world.app.jobs.run_now("purge", "")
-    world.app.jobs.add(Job("broken", Daily(time(3)), fails))
-    with pytest.raises(ErenError):
-        await world.app.jobs.run_now("broken", "")
+    await fail(world, Job("broken", Every(0), fails))
     status = await admin.slash(world.channel, "eren status")
     lines = status.response.content.splitlines()
     [purge] = [line for line in lines if " purge: " in line]
@@ -72,11 +77,9 @@ async def test_the_bot_begins_its_jobs_and_stops_them_with_itself(world: World):
 async def test_a_servers_job_that_fails_is_told_to_its_staff_once(world: World, admin: Any):
     staff = world.guild.create_text_channel("staff")
     await world.choose(GuildSettings(staff_channel=str(staff.id)))
-    guild, jobs = str(world.guild.id), world.app.jobs
-    jobs.add(guilds_job(world, "digest", fails))
-    for _ in range(2):
-        with pytest.raises(ErenError):
-            await jobs.run_now("digest", guild)
+    job = Job("digest", Every(0), fails, str(world.guild.id))
+    await fail(world, job)
+    assert (await world.app.jobs._runs.all())[job.key].ok is False
     told = [one.content for one in staff.history()]
     assert len(told) == 1
     assert told[0].startswith(
@@ -87,9 +90,7 @@ async def test_a_servers_job_that_fails_is_told_to_its_staff_once(world: World, 
 async def test_a_job_of_all_servers_that_fails_is_told_to_the_owner_and_to_no_server(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    world.app.jobs.add(Job("broken", Daily(time(3)), fails))
-    with pytest.raises(ErenError):
-        await world.app.jobs.run_now("broken", "")
+    await fail(world, Job("broken", Every(0), fails))
     owner = world.env.bot.application.owner.id
     sent = [one for one in world.requests("POST", "/messages") if one.json]
     assert [one.json["content"].split(" failed")[0] for one in sent] == ["⚠ The job **broken**"]
