@@ -23,7 +23,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from statistics import median
 
 from eren_memory.ledger import Ledger
 from eren_memory.ledger.evidence import Judged, judged
@@ -181,7 +180,8 @@ def _best(heard: Sequence[tuple[float, bool]]) -> float:
         silent = len(heard) - answering
         scores.append(right.answering / max(answering, 1) + right.silent / max(silent, 1))
     best = max(scores)
-    return median(t for t, score in zip(_GRID, scores, strict=True) if score >= best - 1e-9)
+    plateau = [t for t, score in zip(_GRID, scores, strict=True) if score >= best - 1e-9]
+    return plateau[len(plateau) // 2]
 
 
 def _right(accepted: Sequence[bool], labels: Sequence[bool]) -> Counts:

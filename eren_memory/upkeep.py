@@ -5,6 +5,7 @@ A front end adds its own with `App.jobs.add`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -17,6 +18,8 @@ from eren_memory.notebook import Notebook
 from eren_memory.recalibration import proposals, summary
 from eren_memory.relevance import Calibrations
 from eren_memory.retention import Swept
+
+_log = logging.getLogger(__name__)
 
 # How long a tombstone refuses late writes. None is on its way for as long as that.
 _TOMBSTONES_KEPT = timedelta(days=7)
@@ -72,7 +75,10 @@ class Upkeep:
         )
 
     async def _propose(self) -> str:
-        return summary(await proposals(self.notebook.ledger, self.calibrations))
+        found = await proposals(self.notebook.ledger, self.calibrations)
+        if any(one.better for one in found):
+            _log.warning(summary(found))
+        return summary(found)
 
     async def _back_up(self) -> str:
         settings = self.settings

@@ -225,6 +225,19 @@ async def test_of_two_processes_one_runs_a_job(ledger: Ledger, clock: Clock):
 
 
 @on_both
+async def test_whoever_looked_before_another_process_was_done_does_not_run_it_again(
+    ledger: Ledger, clock: Clock
+):
+    runs = Runs(ledger)
+    await runs.heard_of([("j", "")], clock.now)
+    seen = await row(ledger, "j")
+    lease = await runs.claim(seen, "first", 60, clock.now, clock.now)
+    assert lease is not None
+    assert await runs.succeeded(lease, "done", clock.now)
+    assert await runs.claim(seen, "second", 60, clock.now, clock.now) is None
+
+
+@on_both
 async def test_whoever_was_frozen_past_its_lease_records_nothing(
     ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
 ):
