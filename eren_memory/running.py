@@ -16,15 +16,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from socket import gethostname
 from uuid import uuid4
 
-from eren_memory.errors import BadInput, ErenError, LedgerError
+from eren_memory.errors import BadInput, ErenError
 from eren_memory.jobs import EVERYWHERE, GuildJob, Job, JobState
-from eren_memory.ledger import Lease, Run, Runs
+from eren_memory.leasing import LeaseLost, held
+from eren_memory.ledger import Run, Runs
 
 LEASE_SECONDS = 60.0
 """After so long without a renewal another process may take a job over."""
@@ -209,13 +209,13 @@ class Jobs:
         if lease is None:
             return None
         try:
-            ok, said = await self._held(job, lease)
+            ok, said = await held(self._runs, job, lease)
         except asyncio.CancelledError:
             await self._runs.interrupted(lease)
             raise
-        except _Lost:
+        except LeaseLost:
             _log.warning(
-                "The job %s was taken over by another process: its result is not recorded.", job.id
+                "The job %s lost its lease and was cut off; another process may do it.", job.id
             )
             return None
         now = self._clock()
@@ -234,50 +234,6 @@ class Jobs:
             await self._tell(job, said)
         return ok, said
 
-    async def _held(self, job: Job, lease: Lease) -> tuple[bool, str]:
-        """Whether a job went well, and what it or its error says.
-
-        Raises:
-            _Lost: The lease ran out meanwhile, and another process may be at it.
-        """
-        work = asyncio.ensure_future(job.run())
-        holding = asyncio.create_task(self._hold(lease))
-        try:
-            done, _ = await asyncio.wait(
-                {work, holding}, timeout=job.timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            holding.cancel()
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work}, timeout=_LAST_WORDS)
-        if work not in done:
-            if holding in done:
-                raise _Lost
-            return False, f"It took longer than {job.timeout:g} seconds."
-        error = asyncio.CancelledError() if work.cancelled() else work.exception()
-        if error is None:
-            return True, work.result()
-        if isinstance(error, ErenError):
-            return False, str(error)
-        _log.error("The job %s failed unexpectedly", job.id, exc_info=error)
-        return False, f"It failed unexpectedly ({type(error).__name__}); the log says why."
-
-    async def _hold(self, lease: Lease) -> None:
-        """Renew a lease for as long as it can be; returns once it is lost."""
-        renewed = time.time()
-        while True:
-            await asyncio.sleep(lease.seconds / 3)
-            asked = time.time()
-            try:
-                if not await self._runs.renew(lease):
-                    return
-                renewed = asked
-            except LedgerError as error:
-                _log.info("A lease could not be renewed: %s", error)
-                if asked - renewed > lease.seconds:
-                    return
-
     def _pause(self, attempts: int) -> timedelta:
         return min(self._first_pause * (1 << min(attempts - 1, 10)), _LONGEST_PAUSE)
 
@@ -289,10 +245,6 @@ class Jobs:
                 await self.on_failure(job, reason)
             except Exception:  # noqa: BLE001 - Whoever cannot be told finds it in the log.
                 _log.exception("Nobody could be told that the job %s failed", job.id)
-
-
-class _Lost(Exception):
-    """Another process may be at it."""
 
 
 def _state(key: tuple[str, str], run: Run | None, due: datetime | None) -> JobState:

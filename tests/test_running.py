@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from eren_memory.errors import BadInput, ErenError, NoteIndexError
+from eren_memory.errors import BadInput, ErenError, LedgerError, NoteIndexError
 from eren_memory.jobs import Daily, Every, GuildJob, Job
-from eren_memory.ledger import Ledger, Run, Runs, open_ledger
+from eren_memory.ledger import Lease, Ledger, Run, Runs, open_ledger
 from eren_memory.ledger.schema import job_runs
 from eren_memory.running import Jobs
 from tests.conftest import on_both
@@ -290,8 +290,38 @@ async def test_a_lease_that_was_lost_cancels_its_job(
         await connection.execute(sa.update(job_runs).values(token=99, holder="another"))
     await asyncio.wait_for(cancelled.wait(), 5)
     await asyncio.gather(*jobs._running.values())
-    assert "taken over" in caplog.text
+    assert "was cut off" in caplog.text
     assert (await row(ledger, "j")).result is None
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_job_is_cut_off_before_its_lease_ends_when_the_ledger_is_out_of_reach(
+    ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
+):
+    cancelled: list[float] = []
+
+    async def long() -> str:
+        began = clocks.monotonic()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(clocks.monotonic() - began)
+            raise
+        return ""
+
+    jobs = process(ledger, clock, Job("j", Every(1), long), lease=1.5)
+
+    async def away(_lease: Lease) -> bool:
+        if hangs:
+            await asyncio.sleep(60)
+        raise LedgerError("The database cannot be reached.")
+
+    monkeypatch.setattr(jobs._runs, "renew", away)
+    await look(jobs)
+    clock.now += timedelta(seconds=2)
+    await look(jobs)
+    assert cancelled
+    assert cancelled[0] < 1.45
 
 
 async def test_a_long_job_keeps_its_lease(ledger: Ledger, clock: Clock):
