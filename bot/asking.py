@@ -247,6 +247,7 @@ def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
         "path": str(trace.path),
         "verdict": trace.verdict,
         "p": trace.p,
+        "mark": trace.mark,
         "calls": trace.usage.calls,
         "prompt_tokens": trace.usage.prompt_tokens,
         "completion_tokens": trace.usage.completion_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -9,7 +10,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import commands
 
 from bot import failures
 from bot.answers import AnswerView
@@ -29,7 +30,6 @@ from bot.review_buttons import QueueButton, SuggestionButton
 from bot.staff import Staff
 from bot.texts import CommandTexts, mine
 from eren_memory.app import App
-from eren_memory.errors import ErenError
 
 _BUTTONS = (
     NextButton, NoteButton, PageButton, QueueButton, StepButton, SuggestionButton, UndoButton,
@@ -66,6 +66,8 @@ class ErenBot(commands.Bot):
         staff = Staff(self, app)
         self.desk = Desk(app, Asker(app), staff)
         self.desk.asker.on_gap = staff.show
+        app.jobs.on_failure = staff.job_failed
+        self._schedule = app.schedule()
         self.tree.error(failures.on_error)
 
     async def setup_hook(self) -> None:
@@ -83,7 +85,7 @@ class ErenBot(commands.Bot):
         self.add_view(AnswerView(dismissible=True))
         self.add_view(SetupView())
         self.add_dynamic_items(*_BUTTONS)
-        self.housekeeping.start()
+        await self._schedule.start()
         await self._sync_if_changed()
 
     async def on_ready(self) -> None:
@@ -118,18 +120,12 @@ class ErenBot(commands.Bot):
 
     async def drain(self) -> None:
         """Take no more questions, and finish or hand back those that are being answered."""
-        self.housekeeping.cancel()
-        await self.desk.drain(_DRAIN_SECONDS)
+        await asyncio.gather(self.desk.drain(_DRAIN_SECONDS), self._schedule.stop(_DRAIN_SECONDS))
 
-    @tasks.loop(hours=24)
-    async def housekeeping(self) -> None:
-        """Forget what has had its time, once a day."""
-        try:
-            swept = await self.desk.app.sweep(now())
-        except ErenError as error:
-            _log.warning("What has had its time could not be forgotten: %s", error)
-        else:
-            _log.info("Forgotten: %s", swept)
+    async def close(self) -> None:
+        """Also where nobody drained it: no timer outlives it."""
+        await self._schedule.stop(0)
+        await super().close()
 
     async def _sync_if_changed(self) -> None:
         """Discord limits syncing, and a refused sync must not end the bot."""

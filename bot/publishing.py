@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 import discord
 
@@ -59,7 +60,8 @@ async def publish(at: Desk, client: discord.Client, note: Note, actor_id: str) -
         within = asked.channels if asked else channels(message.channel, message.channel.id)
         if not note.visible_to(view_of(note.guild_id, within)):
             return Published.HIDDEN
-        told = await _edit(at, client, message, asked, note, Place(note.guild_id, within))
+        place = Place(note.guild_id, within)
+        told = await _edit(at, client, message, asked, note, place, actor_id)
     except discord.HTTPException as error:
         _log.info("A public answer could not be corrected: %s", error)
         return Published.OUT_OF_REACH
@@ -144,6 +146,7 @@ async def _edit(
     asked: Asked | None,
     note: Note,
     place: Place,
+    actor_id: str,
 ) -> bool:
     """Correct the message and what is kept of it; False if it says so already."""
     t = everyones(message.guild)
@@ -171,13 +174,21 @@ async def _edit(
         origin=str(Origin.NOTEBOOK),
         notes=used,
         messages=(str(message.id),),
-        trace=trace,
+        trace=trace | _judgement(asked, note, actor_id),
     )
     await at.app.records.corrected(now_says)
     for other in {*asked.messages} - {str(message.id)}:
         with suppress(discord.HTTPException):
             await client.http.delete_message(message.channel.id, int(other))
     return True
+
+
+def _judgement(asked: Asked, note: Note, actor_id: str) -> dict[str, Any]:
+    """What a correction says of the decision that made the answer: see `recalibration`."""
+    if "before" in asked.trace:  # It was corrected already, and no longer the decision's.
+        return {key: asked.trace[key] for key in ("before", "by", "corrector")}
+    before = asked.trace | {"notes": [str(one.note_id) for one in asked.notes]}
+    return {"before": before, "by": str(note.id), "corrector": actor_id}
 
 
 async def _tell(message: discord.Message, asked: Asked | None, actor_id: str) -> None:

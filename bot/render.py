@@ -17,6 +17,7 @@ from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
 from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
+from eren_memory.jobs import JobState
 from eren_memory.text import first_line, shown
 
 _MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)")
@@ -164,6 +165,27 @@ def usage_page(t: Texts, spans: Iterable[Spent]) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def jobs_list(t: Texts, states: Iterable[JobState]) -> str:
+    """What runs by itself, a line a job.
+
+    What came of a job that is about all servers is for the operator, and not for each of them.
+    """
+    lines = [t("about.jobs")]
+    for one in states:
+        last = relative(one.last_at) if one.last_at else t("about.job_never")
+        if one.result and one.guild_id:
+            last = f"{last} ({title_of(one.result)})"
+        due = relative(one.next_at) if one.next_at else t("about.job_unknown")
+        mark = {None: "–", True: "✓", False: "✗"}[one.ok]
+        lines.append(t("about.job", mark=mark, job=one.id, last=last, next=due))
+    return "\n".join(lines)
+
+
+def relative(moment: datetime) -> str:
+    """How long ago, or in how long."""
+    return f"<t:{int(moment.timestamp())}:R>"
 
 
 def title_of(text: str, limit: int = _TITLE * 2) -> str:

@@ -13,6 +13,7 @@ from bot.controls import Form, Interaction
 from bot.desk import by, desk, guild_of, now
 from bot.texts import Texts
 from eren_memory.community import GuildSettings, Length, Tone
+from eren_memory.inputs import time_zone
 
 Then = Callable[[Interaction, GuildSettings], Awaitable[None]]
 """Shows the settings that were saved."""
@@ -62,7 +63,7 @@ class PeopleForm(_SettingsForm):
 
 
 class PlacesForm(_SettingsForm):
-    """The staff's channel, and where the bot answers without being asked."""
+    """The staff's channel, where the bot answers without being asked, and whose clocks it goes by."""
 
     def __init__(self, t: Texts, settings: GuildSettings, then: Then) -> None:
         super().__init__(t, "places", then)
@@ -84,6 +85,10 @@ class PlacesForm(_SettingsForm):
         self._add("staff_channel", self._staff)
         self._add("auto_channels", self._auto)
         self._add("auto_quiet", self._quiet)
+        self._zone: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            custom_id="time_zone", required=False, max_length=64, default=settings.time_zone or ""
+        )
+        self._add("time_zone", self._zone)
 
     def chosen(self, settings: GuildSettings) -> GuildSettings:
         """See `_SettingsForm.chosen`."""
@@ -93,6 +98,7 @@ class PlacesForm(_SettingsForm):
             staff_channel=staff[0] if staff else None,
             auto_channels=_ids(self._auto.values),
             auto_quiet=self._quiet.value != "no",
+            time_zone=time_zone(self._zone.value) if self._zone.value.strip() else None,
         )
 
 

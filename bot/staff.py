@@ -12,10 +12,11 @@ from bot import previews, render
 from bot.controls import buttons
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
-from bot.texts import Texts, everyones
+from bot.texts import Texts, everyones, texts
 from eren_memory.app import App
 from eren_memory.community import Queue, Review
 from eren_memory.domain import Note, NoteStatus
+from eren_memory.jobs import EVERYWHERE, Job
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +112,24 @@ class Staff:
                 await channel.send(text)
             except discord.HTTPException as error:
                 _log.info("%s could not be told: %s", note.author_id, error)
+
+    async def job_failed(self, job: Job, reason: str) -> None:
+        """Tell those who can do something about it: a server's staff, or who runs the bot."""
+        if job.guild_id != EVERYWHERE:
+            if found := await self._channel(job.guild_id):
+                channel, t = found
+                text = t("job.failed", job=job.id, reason=reason)
+                await self._send(channel, Card(render.cut(text), buttons()))
+            return
+        if (info := self._client.application) is None:
+            return
+        owner = info.team.owner_id if info.team else info.owner.id
+        try:
+            if owner is not None:
+                user = await self._client.fetch_user(owner)
+                await user.send(texts(None)("job.failed", job=job.id, reason=reason))
+        except discord.HTTPException as error:
+            _log.info("The owner could not be told of a job that failed: %s", error)
 
     async def review_card(self, t: Texts, review: Review) -> Card:
         """A complaint or a gap."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from eren_memory.calibrations import Calibrations
 from eren_memory.community import GuildSettings
@@ -18,7 +22,7 @@ from eren_memory.engine import Eren
 from eren_memory.errors import LedgerError
 from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
-from eren_memory.ledger import Communities, Records, Reviews, open_ledger
+from eren_memory.ledger import Communities, Records, Reviews, Runs, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
@@ -26,6 +30,13 @@ from eren_memory.projection import Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
 from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
+from eren_memory.running import Jobs
+from eren_memory.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from eren_memory.schedule import Schedule
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,10 @@ class App:
     local_server: LocalServer | None
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
+    all_calibrations: Mapping[str, Calibrations]
+    """Of each of these models."""
+    jobs: Jobs
+    """What runs by itself; `schedule` has it run."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -80,6 +95,12 @@ class App:
             timedelta(days=self.settings.departed_kept_days),
         )
 
+    def schedule(self) -> Schedule:
+        """Timers for `jobs`, to be started and stopped by whoever runs for long."""
+        from eren_memory.schedule import Schedule
+
+        return Schedule(self.jobs)
+
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
 
@@ -96,6 +117,21 @@ class App:
 def own_calibrations(settings: Settings) -> Path:
     """Where `eren calibrate` keeps what it fitted for this installation."""
     return settings.home / "calibrations.json"
+
+
+def files_of_a_backup(settings: Settings) -> dict[str, Path]:
+    """What a backup holds beside the ledger, by the name in the archive."""
+    return {"calibrations.json": own_calibrations(settings)}
+
+
+async def _zones(communities: Communities) -> dict[str, tzinfo]:
+    zones: dict[str, tzinfo] = {}
+    for guild, name in (await communities.time_zones()).items():
+        try:
+            zones[guild] = ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            _log.info("Guild %s has an unknown time zone.", guild)
+    return zones
 
 
 @asynccontextmanager
@@ -128,7 +164,9 @@ async def open_app(
 
         eren, calibrations = eren_on(model)
         main, *further = settings.offered_models
-        by_model = {main: eren}
+        by_model, all_calibrations = {main: eren}, {main: calibrations}
+        communities = Communities(ledger)
+        jobs = Jobs(Runs(ledger), partial(_zones, communities), settings.zone, clock)
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
             closing.push_async_callback(embedder.close)
@@ -138,21 +176,26 @@ async def open_app(
             for name in further:
                 other = _remote_model(settings, name)
                 closing.push_async_callback(other.close)
-                by_model[name], _ = eren_on(other)
+                by_model[name], all_calibrations[name] = eren_on(other)
             closing.push_async_callback(projector.close)
-            yield App(
+            app = App(
                 settings,
                 notebook,
                 Records(ledger),
                 Reviews(ledger),
-                Communities(ledger),
+                communities,
                 eren,
                 model,
                 embedder,
                 calibrations,
                 server,
                 by_model,
+                all_calibrations,
+                jobs,
             )
+            beside = files_of_a_backup(settings)
+            jobs.add(*Upkeep(settings, notebook, app.sweep, beside, all_calibrations, clock).jobs())
+            yield app
 
 
 def _database_url(settings: Settings) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -40,6 +41,7 @@ class Calibrations:
     """
 
     def __init__(self, model: str, embedder: str, prompt: str, own: Path) -> None:
+        self.model = model
         self._names = (model, embedder, prompt)
         self._own = own
         self._known: dict[Key, Calibration] | None = None
@@ -58,6 +60,12 @@ class Calibrations:
             if found := self._known.get(self.key(task, logprobs=graded)):
                 return found
         return DEFAULT
+
+    def mark(self, task: Task, *, logprobs: bool) -> str:
+        """A name for exactly these parameters of this key, kept with each decision that they made."""
+        key, values = self.key(task, logprobs=logprobs), self.get(task, logprobs=logprobs)
+        made_of = [asdict(key), asdict(replace(values, fitted=None))]
+        return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
 def read(path: Path) -> dict[Key, Calibration]:

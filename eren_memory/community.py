@@ -47,6 +47,7 @@ class GuildSettings:
         tone: How answers sound.
         length: How long they are.
         model: One of the models that the operator offers; None for the first.
+        time_zone: Whose clocks jobs for the guild go by, such as Europe/Berlin; None for the operator's.
     """
 
     ask_roles: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class GuildSettings:
     tone: Tone = Tone.NEUTRAL
     length: Length = Length.SHORT
     model: str | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eren_memory.errors import ConfigError
@@ -64,6 +66,29 @@ class Settings(BaseSettings):
     """How long questions and answers are kept."""
     departed_kept_days: int = Field(90, ge=1)
     """How long the notes of a server are kept that removed the bot."""
+
+    time_zone: str = "UTC"
+    """Whose clocks the nightly jobs go by, and the jobs of servers that chose none."""
+    backup_folder: Path | None = None
+    """Where a backup is written every day; None for none."""
+    backup_at: time = time(2, 30)
+    """When."""
+    backups_kept: int = Field(7, ge=1)
+    """How many of them, the newest."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("not a time zone such as Europe/Berlin") from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """`time_zone`, ready for use."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def wants_local_model(self) -> bool:

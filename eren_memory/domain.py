@@ -247,7 +247,8 @@ class Trace:
     """Why an answer is what it is.
 
     `verdict` is the model's own probability that the note answers, `p` the calibrated one that the
-    decision used; both None when no note was read. `milliseconds` is wall time in the engine.
+    decision used; both None when no note was read. `milliseconds` is wall time in the engine,
+    `mark` names the calibration that decided.
     """
 
     method: str
@@ -257,6 +258,7 @@ class Trace:
     p: float | None = None
     usage: Usage = field(default_factory=Usage)
     milliseconds: float = 0.0
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

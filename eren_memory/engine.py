@@ -134,6 +134,7 @@ class Eren:
             checked.p,
             asking.usage,
             (time.perf_counter() - started) * 1000,
+            checked.mark,
         )
         answer = "yes" if checked.yes else "no"
         return ClaimCheck(checked.verdict, answer, checked.origin, checked.notes, trace)
@@ -186,5 +187,6 @@ async def _answered(
         outcome.p,
         asking.usage,
         (time.perf_counter() - started) * 1000,
+        outcome.mark,
     )
     return Answer(outcome.text, outcome.origin, outcome.notes, trace, question)

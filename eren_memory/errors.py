@@ -12,6 +12,7 @@
     │   ├── NotInThatState          the note is retired, erased, not a draft …
     │   ├── BadDate
     │   ├── UnknownScope
+    │   ├── UnknownTimeZone
     │   ├── ImportRefused           names the file and line; nothing was imported
     │   └── BackupRefused           the archive is damaged, or there is nothing to put it into
     ├── ConfigError                 a setting is missing or contradicts another
@@ -89,6 +90,10 @@ class BadDate(BadInput):
 
 class UnknownScope(BadInput):
     """A scope that names neither the guild nor channels."""
+
+
+class UnknownTimeZone(BadInput):
+    """No time zone has that name."""
 
 
 class ImportRefused(BadInput):

@@ -1,12 +1,14 @@
-"""What people type for a note's dates and scope, read strictly: a wrong guess would be believed."""
+"""What people type for dates, scopes and time zones, read strictly: a wrong guess would be believed."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import available_timezones
 
 from eren_memory.domain import Scope
-from eren_memory.errors import BadDate, UnknownScope
+from eren_memory.errors import BadDate, UnknownScope, UnknownTimeZone
 
 _CLEARED = {"permanent", "never", "none"}
 # "3m" would be minutes, and whoever writes it for a note means months.
@@ -60,6 +62,23 @@ def _relative(text: str, now: datetime) -> datetime | None:
         },
     )
     return found.astimezone(UTC) if found else None
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
+
+
+def time_zone(raw: str) -> str:
+    """The name of a time zone in its usual spelling. Raises `UnknownTimeZone`."""
+    text = raw.strip()
+    # By the list and not by trying: a name is a path to its file.
+    if found := _zones().get(text.casefold().replace(" ", "_")):
+        return found
+    city = text.casefold().replace(" ", "_")
+    near = sorted(name for key, name in _zones().items() if city and key.endswith(f"/{city}"))
+    cure = f"Did you mean {near[0]}?" if near else "Write it as Europe/Berlin, or UTC."
+    raise UnknownTimeZone(f"{text[:40]!r} is not a time zone. {cure}")
 
 
 def scope(raw: str) -> Scope:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -135,6 +136,13 @@ class Projector:
         done = await self._project(progress=progress)
         await self._settle()
         return done
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[NoteIndex]:
+        """The index, into which this process projects nothing meanwhile."""
+        index = await self.open()
+        async with self._projecting:
+            yield index
 
     async def reconcile(self, progress: Progress | None = None) -> Reconciled:
         """Compare the index with the ledger in both directions, and repair what differs.

@@ -41,7 +41,7 @@ class Setup(commands.GroupCog, group_name="eren", group_description="How I work 
 
     @app_commands.command()
     async def status(self, interaction: Interaction) -> None:
-        """Say what I run on, and what the notebook holds."""
+        """Say what I run on, what the notebook holds, and what runs by itself."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         settings = await self._desk.require(Right.ADMINISTRATE, interaction)
         app, t = self._desk.app, mine(interaction)
@@ -60,7 +60,9 @@ class Setup(commands.GroupCog, group_name="eren", group_description="How I work 
             if interaction.client.latency == interaction.client.latency
             else "–",
         )
-        await interaction.edit_original_response(content=text)
+        states = await app.jobs.overview(guild_of(interaction))
+        page = render.cut("\n".join([text, "", render.jobs_list(t, states)]))
+        await interaction.edit_original_response(content=page)
 
     @app_commands.command()
     async def usage(self, interaction: Interaction) -> None:
@@ -145,6 +147,6 @@ def _shown(t: Texts, name: str, value: Any) -> str:
         return ", ".join(f"<#{one}>" for one in ids) or t("value.none")
     if name == "auto_quiet":
         return t(f"setup.quiet_{'yes' if value else 'no'}")
-    if name == "model":
-        return discord.utils.escape_markdown(value) if value else t("setup.model_default")
+    if name in ("model", "time_zone"):
+        return discord.utils.escape_markdown(value) if value else t(f"setup.{name}_default")
     return t(f"setup.{name}_{value}")

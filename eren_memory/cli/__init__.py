@@ -35,6 +35,7 @@ for command in (
     files.backup,
     system.reconcile,
     system.status,
+    system.run_job,
     system.model,
     system.console,
     system.demo,

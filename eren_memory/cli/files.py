@@ -120,14 +120,14 @@ def backup(file: Path, *, restoring: bool, replace: bool, as_json: bool) -> None
     """
     if replace and not restoring:
         raise click.UsageError("--replace is for --restore: a backup replaces nothing.")
-    from eren_memory.app import own_calibrations
+    from eren_memory.app import files_of_a_backup
     from eren_memory.finding import utc_now
     from eren_memory.ledger import back_up, restore
 
     async def work() -> Manifest:
         async with opened() as app:
             ledger = app.notebook.ledger
-            beside = {"calibrations.json": own_calibrations(app.settings)}
+            beside = files_of_a_backup(app.settings)
             if not restoring:
                 return await back_up(ledger, file, beside, utc_now())
             return await restore(ledger, file, beside, replace=replace)

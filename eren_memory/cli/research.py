@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eren_memory.cli import feedback
 from eren_memory.cli.common import emit, json_option, progress_bar, run
 from eren_memory.config import load_settings
 
@@ -29,7 +30,13 @@ concurrency_option = click.option(
 
 
 @click.command()
-@data_option
+@click.option("--data", type=click.Path(path_type=Path), help="Benchmark file.")
+@click.option(
+    "--from-feedback",
+    is_flag=True,
+    help="Show what members' and moderators' feedback says of the threshold instead.",
+)
+@click.option("--apply", is_flag=True, help="With --from-feedback: use what is proposed.")
 @_edits
 @click.option(
     "--questions",
@@ -43,20 +50,33 @@ concurrency_option = click.option(
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write it.")
 @json_option
 def calibrate(
-    data: Path,
+    data: Path | None,
     edits: int | None,
     questions: int,
     seed: int,
     concurrency: int,
     out: Path | None,
     *,
+    from_feedback: bool,
+    apply: bool,
     as_json: bool,
 ) -> None:
     """Fit the decision to this model and embedder, from a benchmark file.
 
     For claims, half of the edits are applied unless --edits says otherwise: the claims of the
     others are those that no note decides.
+
+    With --from-feedback nothing is asked: answers that people rated or corrected say whether another
+    threshold would have decided better. It changes nothing without --apply; a bot that runs uses it
+    after its next start.
     """
+    if from_feedback == (data is not None) or (apply and not from_feedback):
+        raise click.UsageError(
+            "Give either --data FILE, or --from-feedback with or without --apply."
+        )
+    if data is None:
+        feedback.calibrate(out, apply=apply, as_json=as_json)
+        return
     from eren_memory import calibrations
     from eren_memory.app import own_calibrations
     from eren_memory.evaluation.audit import check_labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from eren_memory.cli.common import actor, emit, guild_option, json_option, opene
 from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
+    from eren_memory.jobs import JobState
     from eren_memory.projection import Reconciled
 
 
@@ -38,19 +40,62 @@ def status(guild: str, *, as_json: bool) -> None:
                 "guild": guild,
                 "notes": {str(one): count for one, count in counts.items()},
                 "waiting_for_index": await app.notebook.ledger.outbox.count(),
+                "jobs": [_plain_job(one) for one in await app.jobs.overview(guild)],
             }
 
     data = run(work)
+    jobs = data["jobs"]
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
+    del told["jobs"]
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
+    lines += ["", *(_job_line(one) for one in jobs)]
     emit(data, "\n".join(lines), as_json=as_json)
+
+
+def _plain_job(state: JobState) -> dict[str, Any]:
+    """How a job stands, as JSON."""
+    times = {"last_at": state.last_at, "next_at": state.next_at}
+    return asdict(state) | {n: at.isoformat() if at else None for n, at in times.items()}
+
+
+def _job_line(job: dict[str, Any]) -> str:
+    if job["running"]:
+        last = "running"
+    elif job["last_at"] is None:
+        last = "never run"
+    else:
+        outcome = "" if job["ok"] else f"failed ({job['failures']}): "
+        last = f"{_utc(job['last_at'])}: {outcome}{job['result']}"
+    due = f"; due {_utc(job['next_at'])}" if job["next_at"] else ""
+    return f"{'job ' + job['id']:<18} {last}{due}"
+
+
+def _utc(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@guild_option
+@json_option
+def run_job(job_id: str, guild: str, *, as_json: bool) -> None:
+    """Run a job now, whether it is due or not (those that the bot runs by itself; see eren status).
+
+    It takes the job's lease: while another process is at it, nothing happens here.
+    """
+
+    async def work() -> str:
+        async with opened() as app:
+            return await app.jobs.run_now(job_id, guild)
+
+    said = run(work)
+    emit({"job": job_id, "result": said}, said, as_json=as_json)
 
 
 @click.command()
 @json_option
 def reconcile(*, as_json: bool) -> None:
     """Compare the search index with the notebook in both directions, and repair what differs."""
-    from dataclasses import asdict
 
     async def work() -> Reconciled:
         async with opened() as app:

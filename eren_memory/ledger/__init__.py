@@ -6,16 +6,20 @@ from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.outbox import Pending
 from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
+from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
     "Communities",
     "Event",
+    "Lease",
     "Ledger",
     "Manifest",
     "Pending",
     "Records",
     "Reviews",
+    "Run",
+    "Runs",
     "Unit",
     "back_up",
     "open_ledger",

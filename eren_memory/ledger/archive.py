@@ -7,6 +7,7 @@ again after a restore, because the restored ledger has an id of its own.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import zlib
@@ -75,14 +76,19 @@ async def back_up(
                 format=_FORMAT, schema=SCHEMA_VERSION, made_at=now, rows=rows, files=tuple(found)
             )
             archive.writestr(_MANIFEST, manifest.model_dump_json(by_alias=True, indent=2))
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(file)
+        await asyncio.to_thread(_publish, part, file)
     except OSError as error:
         raise BackupRefused(f"{file} cannot be written: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
     return manifest
+
+
+def _publish(part: Path, file: Path) -> None:
+    """Give a file its name once the disk has it, which may take a while."""
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    part.replace(file)
 
 
 async def _write(

@@ -13,7 +13,7 @@ from eren_memory.community import GuildSettings
 from eren_memory.domain import By
 from eren_memory.errors import LedgerError
 from eren_memory.ledger.ledger import Ledger
-from eren_memory.ledger.schema import audit_events, communities
+from eren_memory.ledger.schema import audit_events, communities, job_runs
 from eren_memory.ledger.upsert import upsert
 
 _ADAPTER = TypeAdapter(GuildSettings)
@@ -36,6 +36,14 @@ class Communities:
             return _ADAPTER.validate_python(kept)
         except ValidationError as error:
             raise LedgerError(f"The settings of guild {guild_id} cannot be read.") from error
+
+    async def time_zones(self) -> dict[str, str]:
+        """The time zone of each guild that chose one."""
+        query = sa.select(communities.c.guild_id, communities.c.settings)
+        async with self._ledger.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        chosen = {row.guild_id: row.settings.get("time_zone") for row in rows}
+        return {guild: zone for guild, zone in chosen.items() if zone}
 
     async def choose(self, guild_id: str, chosen: GuildSettings, by: By, now: datetime) -> None:
         """Save a guild's settings; the audit trail says who changed what."""
@@ -92,8 +100,9 @@ class Communities:
             return [(row.guild_id, row.left_at) for row in await connection.execute(query)]
 
     async def forget(self, guild_id: str) -> None:
-        """Delete what a guild chose."""
+        """Delete what a guild chose, and when jobs ran for it."""
         async with self._ledger.writing() as connection:
+            await connection.execute(sa.delete(job_runs).where(job_runs.c.guild_id == guild_id))
             await connection.execute(
                 sa.delete(communities).where(communities.c.guild_id == guild_id)
             )

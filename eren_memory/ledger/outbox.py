@@ -63,6 +63,14 @@ class Outbox:
         async with self._ledger.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
+    async def oldest(self) -> int | None:
+        """The row that has waited longest; None if nothing waits."""
+        async with self._ledger.reading() as connection:
+            found: int | None = (
+                await connection.execute(sa.func.min(outbox.c.seq).select())
+            ).scalar()
+            return found
+
     async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
         """Which of these notes wait for the index."""
         query = sa.select(outbox.c.note_id).where(outbox.c.note_id.in_(list(ids)))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from eren_memory.domain import Probes, Scope
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(
@@ -262,4 +262,23 @@ suggestion_cards = sa.Table(
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
     sa.Column("channel_id", sa.String(64), nullable=False),
     sa.Column("message_id", sa.String(64), nullable=False),
+)
+
+# Each job's last run, and the lease of whoever is at it; the guild is empty for jobs about all.
+job_runs = sa.Table(
+    "job_runs",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("guild_id", sa.String(64), primary_key=True),
+    # When it last began what went well: what was due since then is due now.
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ok", sa.Boolean),
+    sa.Column("result", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("retry_at", UtcDateTime),
+    # Counts the claims: an earlier one's holder can no longer write.
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("holder", sa.String(64)),
+    sa.Column("expires_at", UtcDateTime),
 )

@@ -25,7 +25,7 @@ _STANDALONE_TOKENS = 300
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a strategy made of a question. `notes` were read and accepted."""
+    """What a strategy made of a question. `notes` were read and accepted, `mark` says by what."""
 
     text: str
     origin: Origin
@@ -33,6 +33,7 @@ class Outcome:
     notes: tuple[Candidate, ...] = ()
     verdict: float | None = None
     p: float | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Checked:
     notes: tuple[Candidate, ...] = ()
     evidence: float | None = None
     p: float | None = None
+    mark: str | None = None
 
 
 class Asking:
@@ -80,6 +82,10 @@ class Asking:
     def calibration(self, task: Task, *, logprobs: bool) -> Calibration:
         """The decision's parameters for this model, with or without log-probabilities."""
         return self._calibrations.get(task, logprobs=logprobs)
+
+    def mark(self, task: Task, *, logprobs: bool) -> str:
+        """What to remember those parameters by."""
+        return self._calibrations.mark(task, logprobs=logprobs)
 
     async def overlap(self, question: str, note: str) -> Overlap:
         """How question and note agree apart from the words that they share."""

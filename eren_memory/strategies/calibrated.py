@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
@@ -72,11 +73,12 @@ class CalibratedEren:
             p = after.decision.probability(heard.verdict, heard.source.dense, heard.overlap)
             if after.second is not None and is_unsure(p):
                 p = await _reconsidered(question, heard.source, p, after.second, asking)
+            mark = asking.mark(Task.QUESTION, logprobs=heard.graded)
             if p < ACCEPT:
                 asking.decided()
                 text = await unedited()
-                return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p)
-        return await _from_note(question, heard, p, asking)
+                return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p, mark)
+        return replace(await _from_note(question, heard, p, asking), mark=mark)
 
     async def check(self, claim: str, candidates: Sequence[Candidate], asking: Asking) -> Checked:
         """See `Strategy.check`. Reads the nearest note alone."""
@@ -96,15 +98,15 @@ class CalibratedEren:
             heard = await testify_on_claim(claim, nearest, asking)
             after = asking.calibration(Task.CLAIM, logprobs=heard.graded)
             p = after.decision.probability(heard.speaks, nearest.dense, overlap)
+            mark = asking.mark(Task.CLAIM, logprobs=heard.graded)
             if p < ACCEPT:
-                yes = await unedited()
-                return Checked(
-                    yes, ClaimVerdict.SILENT, Origin.MODEL, Path.REJECTED, (), heard.speaks, p
-                )
+                yes, silent = await unedited(), ClaimVerdict.SILENT
+                return Checked(yes, silent, Origin.MODEL, Path.REJECTED, (), heard.speaks, p, mark)
         true = after.polarity.logit(heard.leaning, nearest.dense, negated=heard.negated)
         yes = true >= 0
         verdict = ClaimVerdict.SUPPORTED if yes else ClaimVerdict.REFUTED
-        return Checked(yes, verdict, Origin.NOTEBOOK, Path.ACCEPTED, (nearest,), heard.speaks, p)
+        speaks = heard.speaks
+        return Checked(yes, verdict, Origin.NOTEBOOK, Path.ACCEPTED, (nearest,), speaks, p, mark)
 
 
 async def _reconsidered(

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
-from eren_memory.ledger import Communities, open_ledger
+from eren_memory.ledger import Communities, Runs, open_ledger
 from tests.bot import loopback
 from tests.bot.loopback import Discord
 from tests.endpoint import Endpoint, Reply
@@ -192,6 +192,34 @@ async def test_a_forum_post_that_a_note_answers_is_answered_unasked_and_others_a
         [answer] = discord.said("POST", f"/channels/{asked}/messages")
         assert answer.body["content"].startswith("at noon\n-# From note #1")
         assert discord.said("POST", f"/channels/{other}/messages") == []
+
+
+async def test_what_was_missed_while_the_bot_was_off_runs_once(
+    discord: Discord, environment: dict[str, str], tmp_path: Path
+):
+    url = f"sqlite:///{tmp_path / 'home' / 'notebook.db'}"
+    environment["EREN_BACKUP_FOLDER"] = str(tmp_path / "backups")
+    jobs = ("retention", "purge", "reconcile", "backup")
+    (tmp_path / "home").mkdir(exist_ok=True)
+    async with open_ledger(url) as ledger:
+        off = datetime.now(UTC) - timedelta(days=7)
+        await Runs(ledger).heard_of([(one, "") for one in jobs], off)
+    for _ in range(2):
+        discord.ready.clear()
+        async with loopback.process(discord, tmp_path, environment) as child:
+            await asyncio.wait_for(discord.ready.wait(), 30)
+            async with open_ledger(url) as ledger:
+                runs = await Runs(ledger).all()
+                async with asyncio.timeout(30):
+                    while not all(runs[one, ""].ok for one in jobs):
+                        await asyncio.sleep(0.1)
+                        runs = await Runs(ledger).all()
+            child.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(child.wait(), 15) == 0
+    async with open_ledger(url) as ledger:
+        runs = await Runs(ledger).all()
+    assert [runs[one, ""].token for one in jobs] == [1, 1, 1, 1]
+    assert len(list((tmp_path / "backups").iterdir())) == 1
 
 
 @pytest.mark.parametrize("token", ["sk-secret-of-the-tests"])
