@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from eren_memory.auditing import Auditor, Patience
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
@@ -17,14 +18,15 @@ from eren_memory.engine import Eren
 from eren_memory.errors import LedgerError
 from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
-from eren_memory.ledger import Communities, Records, Reviews, open_ledger
+from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.projection import Projector
+from eren_memory.projection import Progress, Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
 from eren_memory.relevance import Calibrations, Task
 from eren_memory.retention import Swept, sweep
+from eren_memory.staleness import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class App:
     embedder: Embedder
     calibrations: Calibrations
     local_server: LocalServer | None
+    audits: Audits
+    findings: Findings
+    auditor: Auditor
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
 
@@ -75,9 +80,17 @@ class App:
             self.reviews,
             self.communities,
             now,
-            timedelta(days=self.settings.answers_kept_days),
+            _kept(self.settings),
             timedelta(days=self.settings.departed_kept_days),
         )
+
+    async def audit(
+        self, guild_id: str, calls: int | None = None, progress: Progress | None = None
+    ) -> Report:
+        """Find what has grown stale in a guild's notebook; see `Auditor.audit`."""
+        chosen = await self.communities.settings(guild_id)
+        most = self.settings.audit_calls if calls is None else calls
+        return await self.auditor.audit(guild_id, self.eren_for(chosen.model), most, progress)
 
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
@@ -139,6 +152,10 @@ async def open_app(
                 closing.push_async_callback(other.close)
                 by_model[name], _ = eren_on(other)
             closing.push_async_callback(projector.close)
+            audits, findings = Audits(ledger), Findings(ledger)
+            auditor = Auditor(
+                notebook, audits, findings, model, _patience(settings), _kept(settings), clock
+            )
             yield App(
                 settings,
                 notebook,
@@ -150,8 +167,19 @@ async def open_app(
                 embedder,
                 calibrations,
                 server,
+                audits,
+                findings,
+                auditor,
                 by_model,
             )
+
+
+def _kept(settings: Settings) -> timedelta:
+    return timedelta(days=settings.answers_kept_days)
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(timedelta(days=settings.unverified_days), timedelta(days=settings.unused_days))
 
 
 def _database_url(settings: Settings) -> str:
