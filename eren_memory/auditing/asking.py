@@ -130,7 +130,6 @@ class Asking:
         basis = near_basis(note)
         if _still(await self._asked("near", note, note), basis, self._judged_by):
             return
-        self._budget.require(1, of)
         for near in await self._near(note):
             # The one that came first, whichever of the two changed.
             older, newer = sorted((note, near.note), key=lambda one: one.number)

@@ -99,9 +99,11 @@ class Auditor:
         budget = Budget(calls)
         asking = Asking(self._notebook, self._audits, eren, self._model, budget, self._clock)
         complete, stopped = await self._ask(guild_id, asking, calls, progress)
-        await self._sift(guild_id, started)
-        await self._findings.withdraw(guild_id, started)
-        await self._audits.finish(guild_id, self._clock(), budget.usage, complete=complete)
+        # Later than the first sifting, which went by what was asked before.
+        ended = max(self._clock(), started + timedelta(microseconds=1))
+        await self._sift(guild_id, ended)
+        await self._findings.withdraw(guild_id, ended)
+        await self._audits.finish(guild_id, ended, budget.usage, complete=complete)
         return Report(
             guild_id,
             await self._findings.counts(guild_id, self._clock()),
@@ -141,7 +143,7 @@ class Auditor:
                 return False, str(error)
         return all(done.values()), None
 
-    async def _sift(self, guild_id: str, started: datetime) -> None:
+    async def _sift(self, guild_id: str, now: datetime) -> None:
         """Say of every note what is known by now."""
         last = await self._audits.last(guild_id)
         assert last is not None  # noqa: S101 - It has begun.
@@ -152,13 +154,13 @@ class Auditor:
                     finding
                     for note in page
                     for finding in told(
-                        note, known[note.id], last.watched_since, started, self._patience
+                        note, known[note.id], last.watched_since, now, self._patience
                     )
                 ]
-                await self._findings.found(guild_id, found, started)
-        await self._sift_pairs(guild_id, started)
+                await self._findings.found(guild_id, found, now)
+        await self._sift_pairs(guild_id, now)
 
-    async def _sift_pairs(self, guild_id: str, started: datetime) -> None:
+    async def _sift_pairs(self, guild_id: str, now: datetime) -> None:
         after: UUID | None = None
         while checks := await self._audits.with_outcome(
             guild_id, "pair", [str(kind) for kind in _STALE], after, _PAGE
@@ -175,7 +177,7 @@ class Auditor:
                     # Of two, that one is more likely stale which was vouched for longer ago.
                     note, other = sorted(pair, key=_vouched)
                     found.append(Finding(_STALE[Kind(check.outcome)], note, other, p=check.p))
-            await self._findings.found(guild_id, found, started)
+            await self._findings.found(guild_id, found, now)
 
     async def _pages(self, guild_id: str, status: NoteStatus) -> AsyncIterator[list[Note]]:
         last = 0

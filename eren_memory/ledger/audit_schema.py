@@ -53,7 +53,7 @@ findings = sa.Table(
     sa.Column("total", sa.Integer),
     sa.Column("p", sa.Float),
     sa.Column("found_at", UtcDateTime, nullable=False),
-    # By the start of the last audit that found it.
+    # By the last audit that looked.
     sa.Column("seen_at", UtcDateTime, nullable=False),
     # In a digest.
     sa.Column("told_at", UtcDateTime),

@@ -29,8 +29,8 @@ class Findings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def found(self, guild_id: str, some: Sequence[Finding], audit: datetime) -> None:
-        """Keep what an audit, named by its start, found; what changed is news again."""
+    async def found(self, guild_id: str, some: Sequence[Finding], at: datetime) -> None:
+        """Keep what an audit found at a moment; what changed is news again."""
         if not some:
             return
         async with self._ledger.writing() as connection:
@@ -42,21 +42,19 @@ class Findings:
                 same = sa.and_(*(findings.c[name].is_not_distinct_from(now[name]) for name in now))
                 kept = {
                     "found_at": sa.case(
-                        (same, findings.c.found_at), else_=sa.literal(audit, UtcDateTime())
+                        (same, findings.c.found_at), else_=sa.literal(at, UtcDateTime())
                     ),
                     "told_at": sa.case((same, findings.c.told_at), else_=sa.null()),
                 }
-                new = {"guild_id": guild_id, "urgency": one.stale.urgency, "found_at": audit}
-                seen = {**now, "seen_at": audit}
+                new = {"guild_id": guild_id, "urgency": one.stale.urgency, "found_at": at}
+                seen = {**now, "seen_at": at}
                 await connection.execute(upsert(connection, findings, key, new | seen, seen | kept))
 
-    async def withdraw(self, guild_id: str, audit: datetime) -> None:
-        """Forget what an audit did not find again."""
+    async def withdraw(self, guild_id: str, at: datetime) -> None:
+        """Forget what an audit did not find again at that moment."""
         async with self._ledger.writing() as connection:
             await connection.execute(
-                sa.delete(findings).where(
-                    findings.c.guild_id == guild_id, findings.c.seen_at < audit
-                )
+                sa.delete(findings).where(findings.c.guild_id == guild_id, findings.c.seen_at < at)
             )
 
     async def open(
