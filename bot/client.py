@@ -15,6 +15,7 @@ from bot import failures
 from bot.answers import AnswerView
 from bot.asking import Asker
 from bot.cogs.ask import Ask
+from bot.cogs.audit import AuditCog
 from bot.cogs.correct import Correct
 from bot.cogs.listen import Listen
 from bot.cogs.notes import Notes
@@ -27,12 +28,14 @@ from bot.lists import PageButton
 from bot.note_buttons import NoteButton, UndoButton
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.staff import Staff
+from bot.stale_buttons import StaleButton, TurnButton
 from bot.texts import CommandTexts, mine
 from eren_memory.app import App
 from eren_memory.errors import ErenError
 
 _BUTTONS = (
-    NextButton, NoteButton, PageButton, QueueButton, StepButton, SuggestionButton, UndoButton,
+    NextButton, NoteButton, PageButton, QueueButton, StaleButton, StepButton, SuggestionButton,
+    TurnButton, UndoButton,
 )  # fmt: skip
 # Of a stop, Discord's side may take a little too: ten seconds in all.
 _DRAIN_SECONDS = 7.0
@@ -76,6 +79,7 @@ class ErenBot(commands.Bot):
             Correct(self),
             Notes(self),
             ReviewCog(self),
+            AuditCog(self),
             Setup(self),
             Listen(self),
         ):

@@ -42,7 +42,7 @@ class Staff:
             await self._show(review)
 
     async def _show(self, raised: Review) -> None:
-        found = await self._channel(raised.guild_id)
+        found = await self.channel(raised.guild_id)
         review = await self._app.reviews.get(raised.guild_id, raised.id)
         if found is None or review is None or (review.card is None and review.outcome):
             return
@@ -63,7 +63,7 @@ class Staff:
 
     async def suggested(self, note: Note) -> None:
         """Show a suggested note."""
-        if found := await self._channel(note.guild_id):
+        if found := await self.channel(note.guild_id):
             channel, t = found
             sent = await self._send(channel, self.suggestion_card(t, note))
             if sent is not None:
@@ -71,7 +71,7 @@ class Staff:
 
     async def decided(self, note: Note, key: str | None, actor_id: str) -> None:
         """Have a suggestion's card say how it stands, and what was decided by whom."""
-        card, found = await self._app.reviews.card_of(note.id), await self._channel(note.guild_id)
+        card, found = await self._app.reviews.card_of(note.id), await self.channel(note.guild_id)
         if card is None or found is None or card[0] != str(found[0].id):
             return
         channel, t = found
@@ -157,7 +157,8 @@ class Staff:
         view = buttons(*(SuggestionButton(act, note.number, note.revision, t) for act in acts))
         return Card(render.cut("\n".join(lines)), view)
 
-    async def _channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:
+    async def channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:
+        """The staff channel of a guild and its language; None where there is none."""
         settings = await self._app.communities.settings(guild_id)
         if settings.staff_channel is None:
             return None

@@ -40,6 +40,8 @@ def edited(note: Note, fields: Edited, now: datetime) -> tuple[Note, str]:
         after = replace(after, status=NoteStatus.ACTIVE)
     if changed & _STATEMENT and after.status is NoteStatus.ACTIVE:
         after = replace(after, verified_at=now)
+        if "review_by" not in changed and after.review_by and after.review_by <= now:
+            after = replace(after, review_by=None)
     return after, "scope" if changed == {"scope"} else "dates" if changed <= _DATES else "edit"
 
 
