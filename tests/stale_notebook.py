@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from eren_memory.app import App
@@ -69,12 +70,10 @@ class Facts:
     """Questions that the unedited model answers by itself."""
     stale: set[Key] = field(default_factory=set)
 
-    def draft(
-        self, what: str, whom: str, value: str, text: str = "", **fields: object
-    ) -> NoteDraft:
+    def draft(self, what: str, whom: str, value: str, text: str = "", **fields: Any) -> NoteDraft:
         text = text or f"The {what} of {whom} is {value}."
         self.said[text] = (what, whom, value)
-        return NoteDraft(text, **fields)  # type: ignore[arg-type]
+        return NoteDraft(text, **fields)
 
 
 async def seed(app: App, clock: Clock) -> Facts:
@@ -101,7 +100,7 @@ async def seed(app: App, clock: Clock) -> Facts:
         await app.audit(GUILD, 0)
         clock.now += 20 * DAY
     await app.audit(GUILD, 0)
-    dated = {
+    dated: dict[Stale, dict[str, Any]] = {
         Stale.EXPIRED: {"valid_until": NOW - 5 * DAY},
         Stale.REVIEW: {"review_by": NOW - DAY},
     }
