@@ -339,6 +339,19 @@ async def test_an_erased_note_leaves_nothing_in_the_audits_tables(
             assert (await connection.execute(table.select())).all() == []
 
 
+async def test_nothing_of_an_audit_is_left_of_a_guild_that_left(app: App, clock: Clock):
+    await add(app, NOTE, question=QUESTION, review_by=clock.now)
+    await app.audit("g")
+    assert await listed(app, clock)
+    await app.communities.left("g", clock.now)
+    clock.now += 100 * DAY
+    await app.sweep(clock.now)
+    assert await app.audits.last("g") is None
+    async with app.notebook.ledger.reading() as connection:
+        for table in (findings, checks):
+            assert (await connection.execute(table.select())).all() == []
+
+
 async def test_news_are_told_once_and_again_after_they_were_put_off(app: App, clock: Clock):
     note = await add(app, "one", review_by=clock.now + DAY)
     clock.now += 2 * DAY

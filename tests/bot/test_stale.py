@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot import digest as digests
+from bot.cogs import audit
 from bot.digest import digest, look_after
 from bot.stale import PAGE
 from eren_memory.community import Digest, GuildSettings
@@ -180,6 +182,20 @@ async def test_a_server_is_audited_once_a_day(world: World, endpoint: Endpoint):
     await overdue(world)
     await look_after(world.env.bot.desk, guild)
     assert await world.app.audits.last(str(guild.id)) == first
+
+
+async def test_the_bot_makes_its_rounds_once_it_has_settled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    staff = await staffed(world)
+    await overdue(world)
+    monkeypatch.setattr(audit, "_SETTLED", 0.0)
+    await world.restart()
+    async with asyncio.timeout(20):
+        while not staff.history():
+            await asyncio.sleep(0.05)
+            await world.env.settle()
+    assert "1 note should be looked at" in staff.last_message.content
 
 
 async def test_audit_lists_page_by_page_and_looks_again(world: World, endpoint: Endpoint):
