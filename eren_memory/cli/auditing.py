@@ -18,7 +18,7 @@ _TITLE = 50
 
 @click.command()
 @click.option(
-    "--calls", type=click.IntRange(min=0), help="Model calls to make at most (EREN_AUDIT_CALLS)."
+    "--calls", type=click.IntRange(min=0), help="The most model calls (EREN_AUDIT_CALLS)."
 )
 @guild_option
 @json_option
