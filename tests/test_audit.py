@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 from eren_memory.app import App, open_app
+from eren_memory.auditing import asking
 from eren_memory.auditing.asking import says_the_same
 from eren_memory.community import Asked, Complaint, Used
 from eren_memory.config import Settings
+from eren_memory.conflicts import Kind
 from eren_memory.domain import By, Note, NoteDraft, NoteStatus, Origin, Probes
 from eren_memory.ledger.audit_schema import checks, findings, note_uses, source_changes
 from eren_memory.staleness import Finding, Report, Stale
@@ -168,10 +170,24 @@ async def test_a_pair_is_compared_once_and_again_when_one_of_the_two_changes(
     clock.now += DAY
     # The same statement, in a later revision: nothing to ask, and somebody has vouched for it.
     await app.notebook.verify("g", 1, ANN)
+    assert await listed(app, clock) == []
     assert await found(app, clock) == []
     assert len(endpoint.requests) == 3
     await app.notebook.edit("g", 2, ANN, text="The ferry goes at noon.")
     assert await found(app, clock) == [(Stale.DUPLICATE, 1)]
+    await app.notebook.verify("g", 2, ANN)
+    assert await listed(app, clock) == []
+
+
+async def test_a_contradiction_of_which_the_model_is_not_sure_is_not_told(
+    app: App, clock: Clock, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+):
+    endpoint.rules.insert(0, ("Claim: ", Reply("false", probability=0.99)))
+    await add(app, "The ferry leaves at noon.")
+    await add(app, "The ferry leaves at two.")
+    monkeypatch.setattr(asking, "decided", lambda _: (Kind.CONFLICT, 0.79))
+    assert await found(app, clock) == []
+    assert (await app.audit("g")).complete
 
 
 async def test_notes_that_no_question_can_meet_together_are_not_compared(app: App):

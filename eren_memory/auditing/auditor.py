@@ -26,6 +26,9 @@ AUDIT = By("audit", "its time is over")
 """Whose act it is that a note expires."""
 _PAGE = 200
 _STALE = {Kind.CONFLICT: Stale.CONFLICT, Kind.DUPLICATE: Stale.DUPLICATE}
+# From which probability a pair is told. Nobody asked, unlike where a note is added, and notes of one
+# pattern about many subjects are near each other (docs/decisions.md).
+_SURE = {Kind.CONFLICT: 0.8, Kind.DUPLICATE: 0.6}
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +176,8 @@ class Auditor:
             for check in checks:
                 pair = notes[check.note_id], notes[check.other_id]
                 in_use = all(note.status is NoteStatus.ACTIVE for note in pair)
-                if in_use and check.basis == pair_basis(*pair) and stands(check, *pair):
+                sure = (check.p or 0) >= _SURE[Kind(check.outcome)]
+                if in_use and sure and check.basis == pair_basis(*pair) and stands(check, *pair):
                     # Of two, that one is more likely stale which was vouched for longer ago.
                     note, other = sorted(pair, key=_vouched)
                     found.append(Finding(_STALE[Kind(check.outcome)], note, other, p=check.p))

@@ -292,8 +292,7 @@ async def test_many_deleted_at_once_count_too(world: World):
 
 async def test_a_message_that_only_got_a_preview_has_not_changed(world: World):
     said = await sourced(world)
-    await world.moderator.set_pinned(said, True)
-    await world.send_again(said)
+    await world.send_again(said, "MESSAGE_UPDATE")
     await tell(world)
     assert await world.app.findings.open(str(world.guild.id), datetime.now(UTC), 9) == []
 
