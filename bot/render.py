@@ -17,11 +17,10 @@ from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
 from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
+from eren_memory.staleness import AUDITOR
 from eren_memory.text import first_line, shown
 
 _MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)")
-AUDITOR = "audit"
-"""Who acts where notes expire."""
 _TITLE = 80
 _QUOTE = 300
 

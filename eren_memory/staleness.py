@@ -10,6 +10,9 @@ from uuid import UUID
 
 from eren_memory.domain import Note, Usage
 
+AUDITOR = "audit"
+"""Who acts where notes expire."""
+
 
 class Stale(StrEnum):
     """Why a note should be looked at, the most urgent first: what answers wrongly comes first."""

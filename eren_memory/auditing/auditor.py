@@ -20,10 +20,9 @@ from eren_memory.ledger import Audits, Findings
 from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Progress
-from eren_memory.staleness import Finding, Report, Stale
+from eren_memory.staleness import AUDITOR, Finding, Report, Stale
 
-AUDIT = By("audit", "its time is over")
-"""Whose act it is that a note expires."""
+_BY = By(AUDITOR, "its time is over")
 _PAGE = 200
 _STALE = {Kind.CONFLICT: Stale.CONFLICT, Kind.DUPLICATE: Stale.DUPLICATE}
 # From which probability a pair is told. Nobody asked, unlike where a note is added, and notes of one
@@ -96,7 +95,7 @@ class Auditor:
     ) -> Report:
         started, expired = self._clock(), 0
         await self._audits.begin(guild_id, started, self._kept)
-        while done := await self._notebook.expire(guild_id, AUDIT, _PAGE):
+        while done := await self._notebook.expire(guild_id, _BY, _PAGE):
             expired += done
         await self._sift(guild_id, started)
         budget = Budget(calls)
