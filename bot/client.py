@@ -12,10 +12,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import failures
+from bot import digest, failures
 from bot.answers import AnswerView
 from bot.asking import Asker
 from bot.cogs.ask import Ask
+from bot.cogs.audit import AuditCog
 from bot.cogs.correct import Correct
 from bot.cogs.listen import Listen
 from bot.cogs.notes import Notes
@@ -28,11 +29,13 @@ from bot.lists import PageButton
 from bot.note_buttons import NoteButton, UndoButton
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.staff import Staff
+from bot.stale_buttons import StaleButton, TurnButton
 from bot.texts import CommandTexts, mine
 from eren_memory.app import App
 
 _BUTTONS = (
-    NextButton, NoteButton, PageButton, QueueButton, StepButton, SuggestionButton, UndoButton,
+    NextButton, NoteButton, PageButton, QueueButton, StaleButton, StepButton, SuggestionButton,
+    TurnButton, UndoButton,
 )  # fmt: skip
 # Of a stop, Discord's side may take a little too: ten seconds in all.
 _DRAIN_SECONDS = 7.0
@@ -67,6 +70,7 @@ class ErenBot(commands.Bot):
         self.desk = Desk(app, Asker(app), staff)
         self.desk.asker.on_gap = staff.show
         app.jobs.on_failure = staff.job_failed
+        app.jobs.add(*digest.jobs(self.desk, self))
         self._schedule = app.schedule()
         self.tree.error(failures.on_error)
 
@@ -78,6 +82,7 @@ class ErenBot(commands.Bot):
             Correct(self),
             Notes(self),
             ReviewCog(self),
+            AuditCog(self),
             Setup(self),
             Listen(self),
         ):

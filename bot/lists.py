@@ -23,12 +23,13 @@ class Shown(Enum):
     DRAFT = "draft"
     RETIRED = "retired"
     SUPERSEDED = "superseded"
+    EXPIRED = "expired"
     ALL = "all"
 
 
 class PageButton(
     Control,
-    template=r"eren:list:(?P<shown>active|draft|retired|superseded|all):(?P<page>\d{1,6})",
+    template=r"eren:list:(?P<shown>active|draft|retired|superseded|expired|all):(?P<page>\d{1,6})",
 ):
     """Goes to a page of a list."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import discord
@@ -89,8 +90,10 @@ class NoteButton(
         await confirm(interaction, self.act, before, after, act.batch)
 
 
-async def edit_form(interaction: Interaction, number: int) -> None:
-    """Open a note's form; what changed meanwhile is not overwritten."""
+async def edit_form(
+    interaction: Interaction, number: int, then: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Open a note's form; what changed meanwhile is not overwritten. `then` follows a change."""
     at, t, guild = desk(interaction), mine(interaction), guild_of(interaction)
     note = await at.app.notebook.ledger.note(guild, number)
 
@@ -100,6 +103,8 @@ async def edit_form(interaction: Interaction, number: int) -> None:
         fields = filled.fields(str(submitted.channel_id))
         after = await at.app.notebook.edit(guild, number, act, expect=note.revision, **fields)
         await confirm(submitted, "edit", note, after, act.batch)
+        if then is not None:
+            await then()
 
     title = t("form.edit", number=number)
     await interaction.response.send_modal(
@@ -111,6 +116,14 @@ async def confirm(
     interaction: Interaction, act: str, before: Note | None, after: Note, batch: UUID | None
 ) -> None:
     """Say what was done to a note, from what to what, with a button to take it back."""
+    text, view = await confirmation(interaction, act, before, after, batch)
+    await interaction.edit_original_response(content=text, view=view)
+
+
+async def confirmation(
+    interaction: Interaction, act: str, before: Note | None, after: Note, batch: UUID | None
+) -> tuple[str, discord.ui.View]:
+    """What `confirm` says, and its buttons."""
     t = mine(interaction)
     lines = [t(f"done.{act}", number=after.number, title=render.title(after, 200))]
     if before is not None:
@@ -118,7 +131,7 @@ async def confirm(
     view = buttons(*([UndoButton(batch, t)] if batch else []))
     if before is None or before.status is not after.status:
         await offer_mark(interaction, view, after)
-    await interaction.edit_original_response(content=render.cut("\n".join(lines)), view=view)
+    return render.cut("\n".join(lines)), view
 
 
 async def offer_mark(interaction: Interaction, view: discord.ui.View, note: Note) -> None:

@@ -18,6 +18,7 @@ from bot.texts import Texts
 from eren_memory.community import Asked, Spent
 from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.jobs import JobState
+from eren_memory.staleness import AUDITOR
 from eren_memory.text import first_line, shown
 
 _MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)")
@@ -98,7 +99,7 @@ def history_page(t: Texts, number: int, history: Sequence[HistoryEntry]) -> str:
     room = MESSAGE_LIMIT - len(lines[0]) - 30
     for entry in reversed(history):
         who = person(t, entry.by.actor_id)
-        line = f"`{entry.note.revision}` {when(entry.at)} **{_act(t, entry.act)}** · {who}"
+        line = f"`{entry.note.revision}` {when(entry.at)} **{act(t, entry.act)}** · {who}"
         if entry.by.reason:
             line += f" · {title_of(entry.by.reason)}"
         line += "".join(f"\n-# {change}" for change in changes(t, entry.changes))
@@ -188,6 +189,11 @@ def relative(moment: datetime) -> str:
     return f"<t:{int(moment.timestamp())}:R>"
 
 
+def act(t: Texts, name: str) -> str:
+    """An act's name; a history that was imported may have acts of its own."""
+    return t(f"act.{name}") if f"act.{name}" in t else title_of(name)
+
+
 def title_of(text: str, limit: int = _TITLE * 2) -> str:
     """The first line of somebody's words, harmless as Markdown."""
     return escape_markdown(shown(first_line(text, limit)))
@@ -195,6 +201,8 @@ def title_of(text: str, limit: int = _TITLE * 2) -> str:
 
 def person(t: Texts, actor_id: str) -> str:
     """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
+    if actor_id == AUDITOR:
+        return t("person.audit")
     return f"<@{actor_id}>" if actor_id.isdigit() else t("person.operator")
 
 
@@ -245,11 +253,6 @@ _PATHS = {
     str(Path.NOTE_QUOTED): "quoted",
     "corrected": "corrected",
 }
-
-
-def _act(t: Texts, act: str) -> str:
-    """An act's name; a history that was imported may have acts of its own."""
-    return t(f"act.{act}") if f"act.{act}" in t else title_of(act)
 
 
 def _origin_of(t: Texts, note: Note) -> str:

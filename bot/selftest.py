@@ -43,7 +43,7 @@ def findings(
     lines += [
         t("selftest.no_role", role=one) for one in dict.fromkeys(roles) if not _role(guild, one)
     ]
-    lines += _hidden(t, guild, settings.moderate_roles, "manage_messages", "/note, /review")
+    lines += _hidden(t, guild, settings.moderate_roles, "manage_messages", "/note, /review, /audit")
     lines += _hidden(t, guild, settings.admin_roles, "manage_guild", "/eren")
     if not message_content:
         lines.append(t("selftest.no_content"))

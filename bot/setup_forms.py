@@ -12,7 +12,7 @@ from bot.access import Right
 from bot.controls import Form, Interaction
 from bot.desk import by, desk, guild_of, now
 from bot.texts import Texts
-from eren_memory.community import GuildSettings, Length, Tone
+from eren_memory.community import Digest, GuildSettings, Length, Tone
 from eren_memory.inputs import time_zone
 
 Then = Callable[[Interaction, GuildSettings], Awaitable[None]]
@@ -82,7 +82,9 @@ class PlacesForm(_SettingsForm):
                 for one in ("yes", "no")
             ],
         )
+        self._digest = _choice(t, "digest", [str(one) for one in Digest], settings.digest)
         self._add("staff_channel", self._staff)
+        self._add("digest", self._digest)
         self._add("auto_channels", self._auto)
         self._add("auto_quiet", self._quiet)
         self._zone: discord.ui.TextInput[Any] = discord.ui.TextInput(
@@ -96,6 +98,7 @@ class PlacesForm(_SettingsForm):
         return replace(
             settings,
             staff_channel=staff[0] if staff else None,
+            digest=Digest(self._digest.value or settings.digest),
             auto_channels=_ids(self._auto.values),
             auto_quiet=self._quiet.value != "no",
             time_zone=time_zone(self._zone.value) if self._zone.value.strip() else None,

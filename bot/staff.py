@@ -43,7 +43,7 @@ class Staff:
             await self._show(review)
 
     async def _show(self, raised: Review) -> None:
-        found = await self._channel(raised.guild_id)
+        found = await self.channel(raised.guild_id)
         review = await self._app.reviews.get(raised.guild_id, raised.id)
         if found is None or review is None or (review.card is None and review.outcome):
             return
@@ -64,7 +64,7 @@ class Staff:
 
     async def suggested(self, note: Note) -> None:
         """Show a suggested note."""
-        if found := await self._channel(note.guild_id):
+        if found := await self.channel(note.guild_id):
             channel, t = found
             sent = await self._send(channel, self.suggestion_card(t, note))
             if sent is not None:
@@ -72,7 +72,7 @@ class Staff:
 
     async def decided(self, note: Note, key: str | None, actor_id: str) -> None:
         """Have a suggestion's card say how it stands, and what was decided by whom."""
-        card, found = await self._app.reviews.card_of(note.id), await self._channel(note.guild_id)
+        card, found = await self._app.reviews.card_of(note.id), await self.channel(note.guild_id)
         if card is None or found is None or card[0] != str(found[0].id):
             return
         channel, t = found
@@ -116,7 +116,7 @@ class Staff:
     async def job_failed(self, job: Job, reason: str) -> None:
         """Tell those who can do something about it: a server's staff, or who runs the bot."""
         if job.guild_id != EVERYWHERE:
-            if found := await self._channel(job.guild_id):
+            if found := await self.channel(job.guild_id):
                 channel, t = found
                 text = t("job.failed", job=job.id, reason=reason)
                 await self._send(channel, Card(render.cut(text), buttons()))
@@ -176,7 +176,8 @@ class Staff:
         view = buttons(*(SuggestionButton(act, note.number, note.revision, t) for act in acts))
         return Card(render.cut("\n".join(lines)), view)
 
-    async def _channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:
+    async def channel(self, guild_id: str) -> tuple[discord.TextChannel, Texts] | None:
+        """The staff channel of a guild and its language; None where there is none."""
         settings = await self._app.communities.settings(guild_id)
         if settings.staff_channel is None:
             return None

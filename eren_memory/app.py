@@ -13,24 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from eren_memory import parts
+from eren_memory.auditing import Auditor
 from eren_memory.calibrations import Calibrations
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
-from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
+from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
-from eren_memory.errors import LedgerError
 from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
-from eren_memory.ledger import Communities, Records, Reviews, Runs, open_ledger
-from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
+from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
+from eren_memory.llm import ChatModel
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.projection import Projector
-from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
+from eren_memory.projection import Progress, Projector
+from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
 from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
 from eren_memory.running import Jobs
+from eren_memory.staleness import Report
 from eren_memory.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class App:
     embedder: Embedder
     calibrations: Calibrations
     local_server: LocalServer | None
+    audits: Audits
+    findings: Findings
+    auditor: Auditor
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
     all_calibrations: Mapping[str, Calibrations]
@@ -91,9 +96,17 @@ class App:
             self.reviews,
             self.communities,
             now,
-            timedelta(days=self.settings.answers_kept_days),
+            parts.kept(self.settings),
             timedelta(days=self.settings.departed_kept_days),
         )
+
+    async def audit(
+        self, guild_id: str, calls: int | None = None, progress: Progress | None = None
+    ) -> Report:
+        """Find what has grown stale in a guild's notebook; see `Auditor.audit`."""
+        chosen = await self.communities.settings(guild_id)
+        most = self.settings.audit_calls if calls is None else calls
+        return await self.auditor.audit(guild_id, self.eren_for(chosen.model), most, progress)
 
     def schedule(self) -> Schedule:
         """Timers for `jobs`, to be started and stopped by whoever runs for long."""
@@ -146,13 +159,13 @@ async def open_app(
     Raises:
         LedgerError: The data folder or the database cannot be used.
     """
-    async with open_ledger(_database_url(settings)) as ledger:
-        embedder = _embedder(settings)
-        server = _local_server(settings) if settings.wants_local_model else None
-        model = _chat_model(settings, server)
+    async with open_ledger(parts.database_url(settings)) as ledger:
+        embedder = parts.embedder(settings)
+        server = parts.local_server(settings) if settings.wants_local_model else None
+        model = parts.chat_model(settings, server)
 
         async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
-            return await _open_index(settings, embedder, ledger_id)
+            return await parts.open_index(settings, embedder, ledger_id)
 
         projector = Projector(ledger, embedder, open_index)
         notebook = Notebook(ledger, embedder, projector, Judge(model), clock)
@@ -174,10 +187,20 @@ async def open_app(
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
             for name in further:
-                other = _remote_model(settings, name)
+                other = parts.remote_model(settings, name)
                 closing.push_async_callback(other.close)
                 by_model[name], all_calibrations[name] = eren_on(other)
             closing.push_async_callback(projector.close)
+            audits, findings = Audits(ledger), Findings(ledger)
+            auditor = Auditor(
+                notebook,
+                audits,
+                findings,
+                model,
+                parts.patience(settings),
+                parts.kept(settings),
+                clock,
+            )
             app = App(
                 settings,
                 notebook,
@@ -189,6 +212,9 @@ async def open_app(
                 embedder,
                 calibrations,
                 server,
+                audits,
+                findings,
+                auditor,
                 by_model,
                 all_calibrations,
                 jobs,
@@ -196,82 +222,3 @@ async def open_app(
             beside = files_of_a_backup(settings)
             jobs.add(*Upkeep(settings, notebook, app.sweep, beside, all_calibrations, clock).jobs())
             yield app
-
-
-def _database_url(settings: Settings) -> str:
-    if settings.database_url:
-        return settings.database_url
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"The data folder {settings.home} cannot be made ({error.strerror}). "
-            "Set EREN_HOME to a folder that you can write to."
-        ) from error
-    return f"sqlite+aiosqlite:///{settings.home / 'notebook.db'}"
-
-
-def _embedder(settings: Settings) -> Embedder:
-    if settings.embedding_url:
-        secret = settings.embedding_api_key
-        return EndpointEmbedder(
-            settings.embedding_model,
-            settings.embedding_url,
-            secret.get_secret_value() if secret else None,
-            settings.model_timeout,
-        )
-    return LocalEmbedder(settings.embedding_model)
-
-
-def _local_server(settings: Settings) -> LocalServer:
-    # Everything of the prompts but the notes and the question or claim.
-    prefixes = (reading([], "")[:-1], claim_reading("", "")[:-1])
-    return LocalServer(settings.home, settings.model_file, prefixes)
-
-
-def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
-    if server is not None:
-        return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
-    return _remote_model(settings, settings.offered_models[0])
-
-
-def _remote_model(settings: Settings, name: str) -> ChatModel:
-    secret = settings.openai_api_key
-    endpoint = Endpoint(
-        settings.openai_base_url,
-        # Servers of one's own often want none, and the client insists on something.
-        secret.get_secret_value() if secret else "none",
-    )
-
-    async def connect() -> Endpoint:
-        return endpoint
-
-    return OpenAIChat(name, connect, timeout=settings.model_timeout)
-
-
-async def _open_index(
-    settings: Settings, embedder: Embedder, ledger_id: str
-) -> tuple[NoteIndex, bool]:
-    """The engines are imported here: listing notes needs neither."""
-    if settings.qdrant_url:
-        from eren_memory.index.server import ServerIndex
-
-        key = settings.qdrant_api_key
-        return await ServerIndex.open(
-            settings.qdrant_url,
-            key.get_secret_value() if key else None,
-            embedder.space,
-            await embedder.load(),
-            settings.bm25_language,
-            ledger_id,
-        )
-    from eren_memory.index.edge import EdgeIndex
-
-    return await asyncio.to_thread(
-        EdgeIndex.open,
-        settings.home / "index",
-        embedder.space,
-        await embedder.load(),
-        settings.bm25_language,
-        ledger_id,
-    )

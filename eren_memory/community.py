@@ -28,6 +28,15 @@ class Length(StrEnum):
     """As long as it takes."""
 
 
+class Digest(StrEnum):
+    """How often the staff are told what has grown stale, where there is news."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    NEVER = "never"
+    """Only who asks sees it."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuildSettings:
     """What a guild's administrators chose. Ids are Discord's, as text; empty means the default.
@@ -42,6 +51,7 @@ class GuildSettings:
         admin_roles: Who may change these settings.
         helper_roles: People whose reply keeps the bot silent in channels where it answers by itself.
         staff_channel: Where suggestions and complaints are shown.
+        digest: How often it is told there what has grown stale.
         auto_channels: Channels and forums where it answers without being asked.
         auto_quiet: There it says nothing when no note applies.
         tone: How answers sound.
@@ -56,6 +66,7 @@ class GuildSettings:
     admin_roles: tuple[str, ...] = ()
     helper_roles: tuple[str, ...] = ()
     staff_channel: str | None = None
+    digest: Digest = Digest.DAILY
     auto_channels: tuple[str, ...] = ()
     auto_quiet: bool = True
     tone: Tone = Tone.NEUTRAL

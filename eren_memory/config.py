@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     """Answered at the same time; others wait for their turn."""
     answers_kept_days: int = Field(30, ge=1)
     """How long questions and answers are kept."""
+    audit_calls: int = Field(200, ge=0)
+    """Model calls that an audit of one server may make at most."""
+    unverified_days: int = Field(180, ge=1)
+    """After so long without anybody vouching for it, a note should be looked at."""
+    unused_days: int = Field(90, ge=1)
+    """After so long without an answer from it, a note should be looked at."""
     departed_kept_days: int = Field(90, ge=1)
     """How long the notes of a server are kept that removed the bot."""
 

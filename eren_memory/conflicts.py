@@ -28,8 +28,8 @@ from eren_memory.verdicts import claim_verdict
 NEAR = 0.5
 """Cosine from which a note is worth comparing; of 200 pairs that say the same or contradict (the fitted
 half of the development edits) one lies below."""
-# Near notes that the model reads, the nearest first; a call each.
-_READ = 3
+READ = 3
+"""Near notes that the model reads, the nearest first; a call each."""
 # Below this probability a note is only related: a false alarm costs a moderator's patience.
 _SURE = 0.6
 _VERDICT_TOKENS = 4
@@ -127,8 +127,8 @@ class Judge:
 
     async def compare(self, draft: NoteDraft, near: Sequence[Candidate]) -> Compared:
         """What `draft` meets among `near`, which are ordered by nearness."""
-        chosen = [one for one in near if one.dense >= NEAR and _coincide(draft, one.note)]
-        read = chosen[:_READ]
+        chosen = [one for one in near if one.dense >= NEAR and coincide(draft, one.note)]
+        read = chosen[:READ]
         try:
             heard = await asyncio.gather(
                 *(self.witness(one.note.text, draft.text, one.dense) for one in read)
@@ -138,7 +138,7 @@ class Judge:
             heard = [evidence(one.note.text, draft.text, one.dense) for one in read]
         meetings = [_judged(one, seen) for one, seen in zip(read, heard, strict=True)]
         meetings += [
-            _judged(one, evidence(one.note.text, draft.text, one.dense)) for one in chosen[_READ:]
+            _judged(one, evidence(one.note.text, draft.text, one.dense)) for one in chosen[READ:]
         ]
         order = list(Kind)
         meetings.sort(key=lambda one: (order.index(one.kind), -one.p))
@@ -207,17 +207,17 @@ def decided(seen: Evidence) -> tuple[Kind, float]:
     return (kind, p[kind]) if p[kind] >= _SURE else (Kind.RELATED, p[Kind.RELATED])
 
 
-def _judged(near: Candidate, seen: Evidence) -> Meeting:
-    kind, p = decided(seen)
-    return Meeting(kind, near, p)
-
-
-def _coincide(draft: NoteDraft, note: Note) -> bool:
+def coincide(draft: NoteDraft | Note, note: Note) -> bool:
     """Whether some question could meet both: their places and their dates overlap."""
     apart = draft.scope and note.scope and {*draft.scope}.isdisjoint(note.scope)
     before = draft.valid_until and note.valid_from and draft.valid_until <= note.valid_from
     after = note.valid_until and draft.valid_from and note.valid_until <= draft.valid_from
     return not (apart or before or after)
+
+
+def _judged(near: Candidate, seen: Evidence) -> Meeting:
+    kind, p = decided(seen)
+    return Meeting(kind, near, p)
 
 
 def _words(text: str) -> list[str]:

@@ -27,6 +27,8 @@ class NoteStatus(StrEnum):
     SUPERSEDED = "superseded"
     """Another note took its place: `Note.superseded_by`."""
     RETIRED = "retired"
+    EXPIRED = "expired"
+    """Its time was over: an audit took it out of use."""
     ERASED = "erased"
     """Deleted for privacy: number and history remain, every text is blank."""
 

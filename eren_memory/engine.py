@@ -22,6 +22,7 @@ from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.prompts import Style
 from eren_memory.proposing import proposed, proposing
+from eren_memory.relevance import Task
 from eren_memory.strategies import STRATEGIES, Asking, Strategy
 from eren_memory.text import question_text
 
@@ -53,6 +54,12 @@ class Eren:
         self._calibrations = calibrations
         self._style = style
         self._strategies = strategies
+
+    @property
+    def version(self) -> str:
+        """What its answers depend on beside the notebook: models, prompts and fitted weights."""
+        key = self._calibrations.key(Task.QUESTION, logprobs=True)
+        return f"{key} {self._calibrations.get(Task.QUESTION, logprobs=True)}"
 
     async def answer(
         self,

@@ -25,8 +25,8 @@ from eren_memory.model_file import MODEL_NAME, ensure_model, identity
 
 # The reading prompt with long notes, twice: the unedited call may run beside it.
 _CONTEXT_PER_SLOT = 4_096
-# Two questions at once, and one slot for the prompt that claims and conflicts are read with.
-_SLOTS = 3
+# Two questions at once, and a slot each for the claims and for second looks.
+_SLOTS = 4
 _CACHE_MIB = 512
 _PRIME_SECONDS = 120
 _KEY_VARIABLE = "EREN_LOCAL_SERVER_KEY"

@@ -157,6 +157,14 @@ class Notebook(Finder):
             note = await unit.note(number)
             return await unit.save(note, rules.verified(note, unit.now, review_by), "verify")
 
+    async def expire(self, guild_id: str, by: By, limit: int) -> int:
+        """Take notes out of use whose time is over, `limit` at most; returns how many."""
+        async with self.act(guild_id, by) as unit:
+            over = await unit.over(limit)
+            for note in over:
+                await unit.save(note, rules.expired(note, unit.now), "expire")
+        return len(over)
+
     async def erase(self, guild_id: str, number: int, by: By) -> Note:
         """Delete a note's texts for privacy, in every revision. This cannot be undone."""
         async with self.act(guild_id, By(by.actor_id)) as unit:

@@ -1,9 +1,10 @@
 """What each act makes of a note: pure functions from a note to its next revision, or `BadInput`.
 
 draft ── approve ──► active ◄─── restore ─── retired, superseded
-│                   │ │
-└─ reject           │ └─ replaced, merged ──► superseded
-└──► retired ◄──┘ retire                       any ── erase ──► erased
+│                   │ │ │
+└─ reject           │ │ └─ its time is over ─► expired ── verify, edit ──► active
+│                   │ └─── replaced, merged ─► superseded
+└──► retired ◄──────┘ retire                   any ── erase ──► erased
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def draft_of(note: Note) -> NoteDraft:
 
 def edited(note: Note, fields: Edited, now: datetime) -> tuple[Note, str]:
     """The note with other fields, and the act's name. Raises `BadInput` where nothing changes."""
-    _must_be(note, NoteStatus.ACTIVE, NoteStatus.DRAFT)
+    _must_be(note, NoteStatus.ACTIVE, NoteStatus.DRAFT, NoteStatus.EXPIRED)
     draft = replace(draft_of(note), **fields).checked()
     names = NoteDraft.__dataclass_fields__
     after = replace(note, **{name: getattr(draft, name) for name in names})
@@ -35,15 +36,27 @@ def edited(note: Note, fields: Edited, now: datetime) -> tuple[Note, str]:
         raise BadInput(f"Note #{note.number} is like that already. Nothing was saved.")
     if after.valid_until is not None and "valid_until" in changed and after.valid_until <= now:
         raise BadDate("Valid-until has passed already. Retire the note instead.")
-    if changed & _STATEMENT and note.status is NoteStatus.ACTIVE:
+    if note.status is NoteStatus.EXPIRED and not _over(after, now):
+        after = replace(after, status=NoteStatus.ACTIVE)
+    if changed & _STATEMENT and after.status is NoteStatus.ACTIVE:
         after = replace(after, verified_at=now)
+        if "review_by" not in changed and after.review_by and after.review_by <= now:
+            after = replace(after, review_by=None)
     return after, "scope" if changed == {"scope"} else "dates" if changed <= _DATES else "edit"
 
 
 def retired(note: Note) -> Note:
     """Out of use."""
-    _must_be(note, NoteStatus.ACTIVE)
+    _must_be(note, NoteStatus.ACTIVE, NoteStatus.EXPIRED)
     return replace(note, status=NoteStatus.RETIRED)
+
+
+def expired(note: Note, now: datetime) -> Note:
+    """Out of use because its time is over."""
+    _must_be(note, NoteStatus.ACTIVE)
+    if not _over(note, now):
+        raise BadDate(f"The time of note #{note.number} is not over. Nothing changed.")
+    return replace(note, status=NoteStatus.EXPIRED)
 
 
 def approved(note: Note, actor_id: str, now: datetime) -> Note:
@@ -59,8 +72,13 @@ def rejected(note: Note) -> Note:
 
 
 def verified(note: Note, now: datetime, review_by: datetime | None) -> Note:
-    """Still true, says who acts. A date for reviewing it that has passed is cleared."""
-    _must_be(note, NoteStatus.ACTIVE)
+    """Still true, says who acts. A date for reviewing it that has passed is cleared.
+
+    A note that has expired answers again, from now on without an end.
+    """
+    _must_be(note, NoteStatus.ACTIVE, NoteStatus.EXPIRED)
+    if note.status is NoteStatus.EXPIRED:
+        note = replace(note, status=NoteStatus.ACTIVE, valid_until=None)
     if review_by is None and note.review_by is not None and note.review_by > now:
         review_by = note.review_by
     return replace(note, verified_at=now, review_by=review_by)
@@ -123,6 +141,10 @@ def moved(note: Note, expected: int, then: Note | None) -> RevisionMoved:
         f"{named}. Nothing was saved; read it again first.",
         changes,
     )
+
+
+def _over(note: Note, now: datetime) -> bool:
+    return note.valid_until is not None and note.valid_until <= now
 
 
 def _must_be(note: Note, *statuses: NoteStatus) -> None:

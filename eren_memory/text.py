@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from eren_memory.errors import EmptyText, TextTooLong, UnknownScope, UnreadableText
@@ -34,6 +35,16 @@ def normalised(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     unseen = {ord(char): None for char in {*folded} if unicodedata.category(char) == "Cf"}
     return " ".join(folded.translate(unseen).split())
+
+
+def answer_form(text: str) -> str:
+    """The form in which two answers are compared.
+
+    NFKC, lower case, punctuation and the articles a, an, the removed, spaces folded.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = re.sub(r"[^\w\s]", " ", folded).split()
+    return " ".join(word for word in words if word not in {"a", "an", "the"})
 
 
 def visible(text: str) -> bool:

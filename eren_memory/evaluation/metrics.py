@@ -1,27 +1,24 @@
 """Edit success, behaviour preservation and their harmonic mean: pure functions.
 
-Normalisation: NFKC, lower case, punctuation and the articles a, an, the removed, spaces folded.
+Answers are normalised as `text.answer_form` says.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eren_memory.text import answer_form
+
 WORD_LIMIT = 16
 """An answer longer than this does not count as giving the target."""
 
 
-def normalise(text: str) -> str:
-    """The form in which answers are compared."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    words = re.sub(r"[^\w\s]", " ", folded).split()
-    return " ".join(word for word in words if word not in {"a", "an", "the"})
+normalise = answer_form
+"""The form in which answers are compared."""
 
 
 def contains(answer: str, target: str) -> bool:

@@ -1,7 +1,9 @@
 """The system of record: notes, revisions, audit events and the outbox, in SQL transactions."""
 
 from eren_memory.ledger.archive import Manifest, back_up, restore
+from eren_memory.ledger.audits import Audits
 from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.findings import Findings
 from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.outbox import Pending
 from eren_memory.ledger.records import Records
@@ -10,8 +12,10 @@ from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
+    "Audits",
     "Communities",
     "Event",
+    "Findings",
     "Lease",
     "Ledger",
     "Manifest",

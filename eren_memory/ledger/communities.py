@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
 from eren_memory.errors import LedgerError
+from eren_memory.ledger.audit_schema import audits
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import audit_events, communities, job_runs
 from eren_memory.ledger.upsert import upsert
@@ -100,9 +101,7 @@ class Communities:
             return [(row.guild_id, row.left_at) for row in await connection.execute(query)]
 
     async def forget(self, guild_id: str) -> None:
-        """Delete what a guild chose, and when jobs ran for it."""
+        """Delete what a guild chose, when it was audited, and when jobs ran for it."""
         async with self._ledger.writing() as connection:
-            await connection.execute(sa.delete(job_runs).where(job_runs.c.guild_id == guild_id))
-            await connection.execute(
-                sa.delete(communities).where(communities.c.guild_id == guild_id)
-            )
+            for table in (communities, audits, job_runs):
+                await connection.execute(sa.delete(table).where(table.c.guild_id == guild_id))

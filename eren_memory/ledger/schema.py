@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from eren_memory.domain import Probes, Scope
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(
@@ -118,6 +118,8 @@ notes = sa.Table(
     sa.UniqueConstraint("guild_id", "number"),
     sa.Index(None, "guild_id", "status", "number"),
     sa.Index(None, "guild_id", "text_hash"),
+    # By equality only, and a source may be longer than a page of a tree holds.
+    sa.Index(None, "source_url", postgresql_using="hash"),
 )
 
 revisions = sa.Table(

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus, Probes
+from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus
 from eren_memory.errors import DuplicateNote
 from eren_memory.ledger import rows
+from eren_memory.ledger.erasing import BLANK, erase_traces
 from eren_memory.ledger.schema import (
-    answer_notes,
-    answers,
     audit_events,
     guilds,
     notes,
@@ -167,25 +165,19 @@ class Unit:
 
     async def erase(self, note: Note) -> Note:
         """Blank every text of a note, in each of its revisions and events, for good."""
-        blank: dict[str, Any] = {"text": "", "question": None, "source_url": None, "reason": None}
-        blank |= {"probes": Probes()}
-        gone = replace(note, status=NoteStatus.ERASED, superseded_by=None, **blank)
-        after = await self.save(note, gone, "erase")
-        await self._connection.execute(
-            sa.update(revisions)
-            .where(revisions.c.note_id == note.id)
-            .values(**blank, act_reason=None, act_source=None)
-        )
-        await self._connection.execute(
-            sa.update(audit_events)
-            .where(audit_events.c.note_id == note.id)
-            .values(reason=None, source_url=None)
-        )
-        made = sa.select(answer_notes.c.answer_id).where(answer_notes.c.note_id == note.id)
-        await self._connection.execute(
-            sa.update(answers).where(answers.c.id.in_(made)).values(text="")
-        )
+        after = await self.save(note, replace(note, **BLANK), "erase")
+        await erase_traces(self._connection, note.id)
         return after
+
+    async def over(self, limit: int) -> list[Note]:
+        """Active notes whose time is over, the lowest numbers first."""
+        query = sa.select(notes).where(
+            notes.c.guild_id == self._guild_id,
+            notes.c.status == NoteStatus.ACTIVE,
+            notes.c.valid_until <= self.now,
+        )
+        found = await self._connection.execute(query.order_by(notes.c.number).limit(limit))
+        return [rows.to_note(row) for row in found]
 
     async def revision(self, note: Note, revision: int) -> Note | None:
         """The note as it was in an earlier revision."""

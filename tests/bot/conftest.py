@@ -62,8 +62,8 @@ class World:
         [thread] = [one for one in self.channel.threads if one.id == made.id]
         return thread
 
-    async def send_again(self, message: Any) -> None:
-        """What a reconnection may do: the same message once more."""
+    async def send_again(self, message: Any, event: str = "MESSAGE_CREATE") -> None:
+        """What a reconnection may do: the same message once more; or Discord, adding a preview."""
         backend = self.env.backend
         stored = backend.get_message(message.channel.id, message.id)
         guild = backend.get_guild(self.guild.id)
@@ -71,7 +71,7 @@ class World:
         payload = dict(serializers.message_payload(backend, stored))
         payload["guild_id"] = str(self.guild.id)
         payload["member"] = serializers.member_payload(backend, guild, author, with_user=False)
-        backend.emit("MESSAGE_CREATE", payload)
+        backend.emit(event, payload)
         await self.env.settle()
 
     def demote(self, member: Any) -> None:

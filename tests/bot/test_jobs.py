@@ -104,12 +104,16 @@ async def test_a_time_zone_is_chosen_in_setup_and_a_wrong_one_is_refused(world: 
     page = await admin.slash(world.channel, "eren setup")
     assert "Time zone: the operator's" in page.response.content
     form = await admin.click(page.response, label="Channels")
-    await admin.submit_modal(form, {"auto_quiet": "yes", "time_zone": "europe/berlin"})
+    await admin.submit_modal(
+        form, {"auto_quiet": "yes", "digest": "daily", "time_zone": "europe/berlin"}
+    )
     guild = str(world.guild.id)
     assert (await world.app.communities.settings(guild)).time_zone == "Europe/Berlin"
     assert "Time zone: Europe/Berlin" in page.response.content
     form = await admin.click(page.response, label="Channels")
-    refused = await admin.submit_modal(form, {"auto_quiet": "yes", "time_zone": "Berlin"})
+    refused = await admin.submit_modal(
+        form, {"auto_quiet": "yes", "digest": "daily", "time_zone": "Berlin"}
+    )
     assert any("Did you mean Europe/Berlin?" in one.content for one in refused.followups)
     assert (await world.app.communities.settings(guild)).time_zone == "Europe/Berlin"
 

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from eren_memory.community import GuildSettings, Length, Tone
+from eren_memory.community import Digest, GuildSettings, Length, Tone
 from eren_memory.domain import By, NoteDraft
 from tests.bot.conftest import World
 
@@ -55,12 +55,19 @@ async def test_channels_tone_and_length_are_chosen_in_forms(world: World, admin:
     page = await admin.slash(world.channel, "eren setup")
     form = await admin.click(page.response, label="Channels")
     await admin.submit_modal(
-        form, {"staff_channel": [staff], "auto_channels": [world.channel], "auto_quiet": "no"}
+        form,
+        {
+            "staff_channel": [staff],
+            "digest": "weekly",
+            "auto_channels": [world.channel],
+            "auto_quiet": "no",
+        },
     )
     form = await admin.click(page.response, label="Answers")
     await admin.submit_modal(form, {"tone": "friendly", "length": "long"})
     assert await settings(world) == GuildSettings(
         staff_channel=str(staff.id),
+        digest=Digest.WEEKLY,
         auto_channels=(str(world.channel.id),),
         auto_quiet=False,
         tone=Tone.FRIENDLY,

@@ -9,8 +9,9 @@ import pytest
 import bot
 from bot.selftest import _ANSWERING, _ANYWHERE
 from bot.texts import ENGLISH, languages, table, texts
-from eren_memory.community import Complaint, GuildSettings, Length, Queue, Tone
+from eren_memory.community import Complaint, Digest, GuildSettings, Length, Queue, Tone
 from eren_memory.domain import REVISED, NoteStatus
+from eren_memory.staleness import Stale
 
 OTHERS = sorted(languages() - {ENGLISH})
 # As they are sent: the forms and buttons have limits of their own.
@@ -38,6 +39,8 @@ def test_every_text_that_the_code_makes_up_from_values_is_there():
     wanted |= {f"field.{one}" for one in REVISED if one != "superseded_by"}
     wanted |= {f"complaint.{one.name.lower()}" for one in Complaint}
     wanted |= {f"card.{one}" for one in Queue}
+    wanted |= {f"{kind}.{one.name.lower()}" for one in Stale for kind in ("stale", "advice")}
+    wanted |= {f"setup.digest_{one}" for one in Digest}
     wanted |= {
         f"permission.{one}" for one in (*_ANSWERING, *_ANYWHERE, "manage_messages", "manage_guild")
     }

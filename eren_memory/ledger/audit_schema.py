@@ -1,0 +1,102 @@
+"""Tables of the audits: what they found, what they asked, and what they have to know.
+
+No text of a note stands here: where a note is named, its id is enough.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from eren_memory.ledger.schema import UtcDateTime, metadata
+
+# The last audit of each guild, and its last digest.
+audits = sa.Table(
+    "audits",
+    metadata,
+    sa.Column("guild_id", sa.String(64), primary_key=True),
+    # From then on it is known which notes answered.
+    sa.Column("watched_since", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    # Null until the first one came to its end.
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("calls", sa.Integer, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("digest_at", UtcDateTime),
+)
+
+
+def _pair() -> list[sa.Column[Any]]:
+    """A note, and the other one where two are concerned; else itself: nothing has no key."""
+    return [
+        sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+        sa.Column("other_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+    ]
+
+
+# What an audit found. It counts while both notes are at the revision in which it was found.
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    *_pair(),
+    sa.Column("guild_id", sa.String(64), nullable=False),
+    sa.Column("urgency", sa.Integer, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("other_revision", sa.Integer, nullable=False),
+    # The evidence, as `staleness.Finding` has it.
+    sa.Column("since", UtcDateTime),
+    sa.Column("count", sa.Integer),
+    sa.Column("total", sa.Integer),
+    sa.Column("p", sa.Float),
+    sa.Column("found_at", UtcDateTime, nullable=False),
+    # By the last audit that looked.
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    # In a digest.
+    sa.Column("told_at", UtcDateTime),
+    sa.Column("snoozed_until", UtcDateTime),
+    sa.Column("snoozed_by", sa.String(64)),
+    sa.Index(None, "guild_id", "urgency"),
+    sa.Index(None, "note_id"),
+    sa.Index(None, "other_id"),
+)
+
+# What the model was asked for an audit, and what came of it.
+checks = sa.Table(
+    "checks",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    *_pair(),
+    # Of a probe among its note's.
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("guild_id", sa.String(64), nullable=False),
+    # Two hashes: what was asked about, and what else the reply depends on.
+    sa.Column("basis", sa.String(64), nullable=False),
+    sa.Column("circumstances", sa.String(64), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("p", sa.Float),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Index(None, "guild_id", "kind", "outcome"),
+    sa.Index(None, "note_id"),
+    sa.Index(None, "other_id"),
+)
+
+# The message that a note comes from is gone, or says something else.
+source_changes = sa.Table(
+    "source_changes",
+    metadata,
+    sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+    sa.Column("change", sa.String(16), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+
+# When a note answered last; answers themselves are kept for a while only.
+note_uses = sa.Table(
+    "note_uses",
+    metadata,
+    sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
+    sa.Column("last_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,45 @@
+"""What an erasure takes with it, beside the note itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eren_memory.domain import NoteStatus, Probes
+from eren_memory.ledger.audit_schema import checks, findings, note_uses, source_changes
+from eren_memory.ledger.schema import answer_notes, answers, audit_events, revisions
+
+_TEXTS: Mapping[str, Any] = {
+    "text": "",
+    "question": None,
+    "source_url": None,
+    "reason": None,
+    "probes": Probes(),
+}
+BLANK: Mapping[str, Any] = {**_TEXTS, "status": NoteStatus.ERASED, "superseded_by": None}
+"""Fields of a note that was erased."""
+
+
+async def erase_traces(connection: AsyncConnection, note_id: UUID) -> None:
+    """Blank a note's texts in its revisions, events and answers; forget what audits know of it."""
+    await connection.execute(
+        sa.update(revisions)
+        .where(revisions.c.note_id == note_id)
+        .values(**_TEXTS, act_reason=None, act_source=None)
+    )
+    await connection.execute(
+        sa.update(audit_events)
+        .where(audit_events.c.note_id == note_id)
+        .values(reason=None, source_url=None)
+    )
+    made = sa.select(answer_notes.c.answer_id).where(answer_notes.c.note_id == note_id)
+    await connection.execute(sa.update(answers).where(answers.c.id.in_(made)).values(text=""))
+    for table in (findings, checks):
+        concerned = sa.or_(table.c.note_id == note_id, table.c.other_id == note_id)
+        await connection.execute(sa.delete(table).where(concerned))
+    for table in (source_changes, note_uses):
+        await connection.execute(sa.delete(table).where(table.c.note_id == note_id))

@@ -1,0 +1,86 @@
+"""What audits found, what they asked, and what they have to know of sources and uses."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+_TIME = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """Make the audit's tables."""
+    op.create_index("ix_notes_source_url", "notes", ["source_url"], postgresql_using="hash")
+    op.create_table(
+        "audits",
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("watched_since", _TIME, nullable=False),
+        sa.Column("started_at", _TIME, nullable=False),
+        sa.Column("finished_at", _TIME),
+        sa.Column("complete", sa.Boolean, nullable=False),
+        sa.Column("calls", sa.Integer, nullable=False),
+        sa.Column("prompt_tokens", sa.Integer, nullable=False),
+        sa.Column("completion_tokens", sa.Integer, nullable=False),
+        sa.Column("digest_at", _TIME),
+        sa.PrimaryKeyConstraint("guild_id", name="pk_audits"),
+    )
+    _of_pairs(
+        "findings",
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("urgency", sa.Integer, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("other_revision", sa.Integer, nullable=False),
+        sa.Column("since", _TIME),
+        sa.Column("count", sa.Integer),
+        sa.Column("total", sa.Integer),
+        sa.Column("p", sa.Float),
+        sa.Column("found_at", _TIME, nullable=False),
+        sa.Column("seen_at", _TIME, nullable=False),
+        sa.Column("told_at", _TIME),
+        sa.Column("snoozed_until", _TIME),
+        sa.Column("snoozed_by", sa.String(64)),
+        sa.PrimaryKeyConstraint("kind", "note_id", "other_id", name="pk_findings"),
+    )
+    op.create_index("ix_findings_guild_id_urgency", "findings", ["guild_id", "urgency"])
+    _of_pairs(
+        "checks",
+        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("basis", sa.String(64), nullable=False),
+        sa.Column("circumstances", sa.String(64), nullable=False),
+        sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("p", sa.Float),
+        sa.Column("asked_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "note_id", "other_id", "place", name="pk_checks"),
+    )
+    op.create_index("ix_checks_guild_id_kind_outcome", "checks", ["guild_id", "kind", "outcome"])
+    _of_notes("source_changes", sa.Column("change", sa.String(16), nullable=False), "at")
+    _of_notes("note_uses", None, "last_at")
+
+
+def _of_pairs(table: str, *columns: sa.Column[Any] | sa.Constraint) -> None:
+    op.create_table(
+        table,
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("note_id", sa.Uuid, nullable=False),
+        sa.Column("other_id", sa.Uuid, nullable=False),
+        *columns,
+        sa.ForeignKeyConstraint(["note_id"], ["notes.id"], name=f"fk_{table}_note_id"),
+        sa.ForeignKeyConstraint(["other_id"], ["notes.id"], name=f"fk_{table}_other_id"),
+    )
+    for column in ("note_id", "other_id"):
+        op.create_index(f"ix_{table}_{column}", table, [column])
+
+
+def _of_notes(table: str, column: sa.Column[Any] | None, at: str) -> None:
+    op.create_table(
+        table,
+        sa.Column("note_id", sa.Uuid, nullable=False),
+        *([column] if column is not None else []),
+        sa.Column(at, _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("note_id", name=f"pk_{table}"),
+        sa.ForeignKeyConstraint(["note_id"], ["notes.id"], name=f"fk_{table}_note_id"),
+    )
