@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 
 import aiohttp
 import discord
 
+from bot import logs
 from bot.client import ErenBot
+from bot.endpoints import serving
+from bot.health import Health
+from bot.metrics import Metrics
 from eren_memory.app import open_app
 from eren_memory.config import Settings, load_settings
+from eren_memory.domain import Usage
 from eren_memory.errors import ErenError
 
 _PERMISSIONS = discord.Permissions(
@@ -38,10 +42,21 @@ There is no DISCORD_TOKEN, so the bot cannot log in. From the developer portal t
 
 
 async def _run(settings: Settings, token: str) -> None:
-    async with open_app(settings) as app:
+    metrics = Metrics(settings.prices)
+    health = Health(metrics)
+
+    def on_call(model: str, usage: Usage, seconds: float, error: BaseException | None) -> None:
+        metrics.called(model, usage, seconds, error)
+        health.called(model, usage, seconds, error)
+
+    async with (
+        serving(settings.health_host, settings.health_port, health, metrics),
+        open_app(settings, on_call=on_call) as app,
+    ):
         # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
         await app.warm()
-        async with ErenBot(app) as bot:
+        async with ErenBot(app, metrics) as bot:
+            health.begin(app, bot.is_connected)
             stop = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -60,9 +75,9 @@ def main() -> int:
     """Run the bot; returns the exit status."""
     # It never speaks, and needs no codecs to be reminded of.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = load_settings()
+        logs.set_up(settings)
         if settings.discord_token is None:
             print(_STEPS, file=sys.stderr)
             return 2

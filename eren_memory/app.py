@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from eren_memory.projection import Projector
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
 from eren_memory.relevance import Calibrations, Task
 from eren_memory.retention import Swept, sweep
+from eren_memory.watching import OnCall, WatchedModel, ping
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class App:
     local_server: LocalServer | None
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
+    connect: Callable[[], Awaitable[Endpoint]]
+    """Where the chat model is; may start it."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -79,6 +82,10 @@ class App:
             timedelta(days=self.settings.departed_kept_days),
         )
 
+    async def ping_model(self) -> None:
+        """Whether the chat model's endpoint answers, without a model call. Raises `ErenError`."""
+        await ping(self.connect, self.chat_model.name)
+
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
 
@@ -99,12 +106,15 @@ def own_calibrations(settings: Settings) -> Path:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, style: Style = Style.CHAT, clock: Callable[[], datetime] = utc_now
+    settings: Settings,
+    style: Style = Style.CHAT,
+    clock: Callable[[], datetime] = utc_now,
+    on_call: OnCall | None = None,
 ) -> AsyncIterator[App]:
     """Open the assistant and close it on the way out.
 
     Opening touches the ledger only. The index, the embedding model and the embedded chat model
-    start when something first needs them.
+    start when something first needs them. `on_call` is told of every model call.
 
     Raises:
         LedgerError: The data folder or the database cannot be used.
@@ -112,7 +122,13 @@ async def open_app(
     async with open_ledger(_database_url(settings)) as ledger:
         embedder = _embedder(settings)
         server = _local_server(settings) if settings.wants_local_model else None
-        model = _chat_model(settings, server)
+        connect = server.connect if server is not None else _remote(settings)
+
+        def model_named(name: str) -> ChatModel:
+            model = OpenAIChat(name, connect, timeout=settings.model_timeout)
+            return model if on_call is None else WatchedModel(model, on_call)
+
+        model = model_named(server.model_name if server else settings.offered_models[0])
 
         async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
             return await _open_index(settings, embedder, ledger_id)
@@ -135,7 +151,7 @@ async def open_app(
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
             for name in further:
-                other = _remote_model(settings, name)
+                other = model_named(name)
                 closing.push_async_callback(other.close)
                 by_model[name], _ = eren_on(other)
             closing.push_async_callback(projector.close)
@@ -151,6 +167,7 @@ async def open_app(
                 calibrations,
                 server,
                 by_model,
+                connect,
             )
 
 
@@ -185,13 +202,7 @@ def _local_server(settings: Settings) -> LocalServer:
     return LocalServer(settings.home, settings.model_file, prefixes)
 
 
-def _chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
-    if server is not None:
-        return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
-    return _remote_model(settings, settings.offered_models[0])
-
-
-def _remote_model(settings: Settings, name: str) -> ChatModel:
+def _remote(settings: Settings) -> Callable[[], Awaitable[Endpoint]]:
     secret = settings.openai_api_key
     endpoint = Endpoint(
         settings.openai_base_url,
@@ -202,7 +213,7 @@ def _remote_model(settings: Settings, name: str) -> ChatModel:
     async def connect() -> Endpoint:
         return endpoint
 
-    return OpenAIChat(name, connect, timeout=settings.model_timeout)
+    return connect
 
 
 async def _open_index(
