@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from eren_memory.errors import ConfigError
 
@@ -88,6 +88,19 @@ class Settings(BaseSettings):
     log_content: bool = False
     """Whether questions, answers and the texts of unexpected errors may stand in the log."""
 
+    @field_validator(
+        "discord_token",
+        "openai_api_key",
+        "embedding_api_key",
+        "qdrant_api_key",
+        "database_url",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_none(cls, given: Any) -> Any:
+        """As in the environment: a file for a secret may be there before the secret is."""
+        return given or None
+
     @field_validator("prices", mode="before")
     @classmethod
     def _read_prices(cls, given: Any) -> Any:
@@ -147,18 +160,26 @@ def load_settings() -> Settings:
     try:
         return Settings(_secrets_dir=folder)
     except UnicodeDecodeError:
-        raise ConfigError("The file .env, or one with a secret, is not UTF-8 text.") from None
-    except OSError as error:
-        name = Path(error.filename or "of a secret").name
-        raise ConfigError(
-            f"The file {name} cannot be read ({error.strerror}). Whoever runs this must be able to."
-        ) from None
+        raise ConfigError("The file .env is not UTF-8 text.") from None
+    except SettingsError as error:
+        raise _unread(error) from None
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         if name in Settings.model_fields or name.lower() in Settings.model_fields:
             name = f"EREN_{name}"
         raise ConfigError(f"The setting {name} is not usable: {_lowered(first['msg'])}.") from None
+
+
+def _unread(error: SettingsError) -> ConfigError:
+    """For a file with a secret; its name is that of the setting."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        name = Path(cause.filename or "of a secret").name
+        return ConfigError(
+            f"The file {name} cannot be read ({cause.strerror}). Whoever runs this must be able to."
+        )
+    return ConfigError(f"A file in the folder that {SECRETS_FOLDER} names is not UTF-8 text.")
 
 
 def _lowered(said: str) -> str:
