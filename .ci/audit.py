@@ -20,7 +20,7 @@ def report(said: str, why: str) -> tuple[str, int]:
         return f"Not audited: the vulnerability service cannot be reached ({reason}).", 0
     looked_up = [one for one in packages if "skip_reason" not in one]
     found = [
-        f"{one['name']} {one['version']}: {bug['id']}, fixed in {', '.join(bug['fix_versions']) or 'none'}"
+        f"{one['name']} {one['version']}: {bug['id']}, fixed in {', '.join(bug['fix_versions']) or '-'}"
         for one in looked_up
         for bug in one["vulns"]
     ]
