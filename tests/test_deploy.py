@@ -135,7 +135,7 @@ def answering(status: int) -> Iterator[int]:
     """A server that answers everything so; gives its port."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - The base class's name.
+        def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
 

@@ -14,7 +14,7 @@ from bot.logs import Lines
 from eren_memory.config import Settings
 from eren_memory.errors import LedgerError
 
-SECRETS = {
+SECRETS: dict[str, Any] = {
     "discord_token": "t0ken/of+the=bot",
     "openai_api_key": 'sk-with-"quotes"\\',
     "embedding_api_key": "schlüssel",
