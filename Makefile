@@ -4,6 +4,8 @@
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
 # make docs    make docs/cli.md again from the program's own help
+# make lock    make bot/requirements.lock again: what the image installs, with hashes
+# make audit   look for known vulnerabilities in what the image installs
 #
 # TORCH_INDEX  package index to take torch from, such as PyTorch's own CPU index: elsewhere than on
 #              machines whose pip finds a CPU build, plain torch on Linux brings several GB of CUDA
@@ -13,7 +15,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test test-model test-long check format docs clean
+.PHONY: demo test test-model test-long check format docs lock audit clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -61,6 +63,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) audit
 	$(MAKE) test
 
 format: $(VENV)/.dev
@@ -69,6 +72,16 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/cli_reference.py > docs/cli.md
+
+lock: $(VENV)/.dev
+	echo torch > $(VENV)/.excluded
+	$(BIN)/uv pip compile pyproject.toml bot/torch-needs.in --extra postgresql -c constraints.txt \
+	  --excludes $(VENV)/.excluded --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --python-version 3.11 --python-platform linux --custom-compile-command "make lock" --quiet \
+	  --output-file bot/requirements.lock
+
+audit: $(VENV)/.dev
+	$(BIN)/python .ci/audit.py bot/requirements.lock
 
 clean:
 	rm -rf $(VENV)

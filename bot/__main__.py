@@ -10,9 +10,14 @@ import sys
 import aiohttp
 import discord
 
+from bot import logs
 from bot.client import ErenBot
+from bot.endpoints import serving
+from bot.health import Health
+from bot.metrics import Metrics
 from eren_memory.app import open_app
 from eren_memory.config import Settings, load_settings
+from eren_memory.domain import Usage
 from eren_memory.errors import ErenError
 
 _PERMISSIONS = discord.Permissions(
@@ -37,11 +42,26 @@ There is no DISCORD_TOKEN, so the bot cannot log in. From the developer portal t
     An answer is wrong? In the message's menu choose Apps → Correct this answer. /eren setup has the rest."""
 
 
+# Run as a script, the module has no name of its own.
+_log = logging.getLogger("bot")
+
+
 async def _run(settings: Settings, token: str) -> None:
-    async with open_app(settings) as app:
+    metrics = Metrics(settings.prices)
+    health = Health(metrics)
+
+    def on_call(model: str, usage: Usage, seconds: float, error: BaseException | None) -> None:
+        metrics.called(model, usage, seconds, error)
+        health.called(model, usage, seconds, error)
+
+    async with (
+        serving(settings.health_host, settings.health_port, health, metrics),
+        open_app(settings, on_call=on_call) as app,
+    ):
         # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
         await app.warm()
-        async with ErenBot(app) as bot:
+        async with ErenBot(app, metrics) as bot:
+            health.begin(app, bot.is_connected)
             stop = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -56,34 +76,42 @@ async def _run(settings: Settings, token: str) -> None:
             await asyncio.gather(running, return_exceptions=True)
 
 
+def _ended(settings: Settings, token: str) -> str | None:
+    """Run until the end; returns why it ended, in a sentence, if nobody asked for it."""
+    try:
+        asyncio.run(_run(settings, token))
+    except ErenError as error:
+        return str(error)
+    except discord.PrivilegedIntentsRequired:
+        return (
+            "EREN_MESSAGE_CONTENT is on, but the Message Content intent is off in the developer "
+            "portal: turn it on under Bot, or the setting off."
+        )
+    except discord.LoginFailure:
+        return "Discord refused the token. Check DISCORD_TOKEN."
+    except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
+        return f"Discord cannot be reached ({type(error).__name__})."
+    return None
+
+
 def main() -> int:
     """Run the bot; returns the exit status."""
     # It never speaks, and needs no codecs to be reminded of.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = load_settings()
-        if settings.discord_token is None:
-            print(_STEPS, file=sys.stderr)
-            return 2
-        asyncio.run(_run(settings, settings.discord_token.get_secret_value()))
     except ErenError as error:
         print(f"bot: {error}", file=sys.stderr)
         return 1
-    except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
-        print(f"bot: Discord cannot be reached ({type(error).__name__}).", file=sys.stderr)
-        return 1
-    except discord.PrivilegedIntentsRequired:
-        print(
-            "bot: EREN_MESSAGE_CONTENT is on, but the Message Content intent is off in the developer "
-            "portal: turn it on under Bot, or the setting off.",
-            file=sys.stderr,
-        )
-        return 1
-    except discord.LoginFailure:
-        print("bot: Discord refused the token. Check DISCORD_TOKEN.", file=sys.stderr)
-        return 1
-    return 0
+    if settings.discord_token is None:
+        print(_STEPS, file=sys.stderr)
+        return 2
+    logs.set_up(settings)
+    reason = _ended(settings, settings.discord_token.get_secret_value())
+    if reason is None:
+        return 0
+    _log.critical(reason)
+    return 1
 
 
 if __name__ == "__main__":

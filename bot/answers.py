@@ -42,10 +42,9 @@ class AnswerView(Lasting):
     async def up(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
         """Helpful."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        asked = await asked_at(interaction)
-        await desk(interaction).app.records.rate(
-            asked, str(interaction.user.id), now(), helpful=True
-        )
+        asked, at = await asked_at(interaction), desk(interaction)
+        await at.app.records.rate(asked, str(interaction.user.id), now(), helpful=True)
+        at.metrics.rated(helpful=True)
         await interaction.edit_original_response(content=mine(interaction)("feedback.thanks"))
 
     @discord.ui.button(emoji="👎", custom_id="eren:down")
@@ -111,6 +110,7 @@ class ComplaintForm(Form):
             complaint=Complaint(self._reason.value or Complaint.OTHER),
             comment=self._comment.value.strip() or None,
         )
+        at.metrics.rated(helpful=False)
         if new:
             review = await at.app.reviews.raised(Queue.COMPLAINT, asked, now())
             if not asked.private:

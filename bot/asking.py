@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from bot import render
+from bot import logs, render
 from bot.desk import now
 from bot.failures import Refused
 from bot.limits import Limits
+from bot.metrics import Metrics
 from bot.progress import Progress, Spot
 from bot.splitting import paged
 from bot.texts import Texts
@@ -58,6 +61,8 @@ class Request:
     """Nobody asked the bot: no progress is shown, and the answer can be dismissed."""
     quiet: bool = False
     """Say nothing where no note applies."""
+    id: UUID = field(default_factory=uuid7)
+    """Of the answer, and of every line in the log that it causes."""
 
 
 OnGap = Callable[[Review], Coroutine[Any, Any, None]]
@@ -66,8 +71,9 @@ OnGap = Callable[[Review], Coroutine[Any, Any, None]]
 class Asker:
     """Asks for people, so many at a time. `drain` lets it finish before the end."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, metrics: Metrics | None = None) -> None:
         self._app = app
+        self._metrics = metrics or Metrics()
         settings = app.settings
         self.limits = Limits(settings.questions_per_member, settings.questions_per_guild)
         self._turn = asyncio.Semaphore(settings.questions_at_once)
@@ -98,6 +104,7 @@ class Asker:
             Refused: The bot stopped before there was an answer.
             ErenError: The question cannot be answered.
         """
+        logs.request.set(str(request.id))
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
         work = asyncio.create_task(self._ask(request, spot))
@@ -123,7 +130,7 @@ class Asker:
 
     async def _ask(self, request: Request, spot: Spot) -> Asked | None:
         settings = await self._app.communities.settings(request.place.guild_id)
-        said = Progress(spot, request.t)
+        said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
             async with shown, self._turn:
@@ -131,10 +138,14 @@ class Asker:
         except BadInput:
             raise
         except ErenError as error:
+            self._metrics.failed(claim=request.claim, error=error)
+            _log.warning("Not answered: %s", error)
             # A model that is out of reach says nothing about the question.
             await self._missed(request, gap=isinstance(error, ModelRefused | EmptyReply))
             raise
         asked, notes = self._record(request, made)
+        self._metrics.answered(made, time.perf_counter() - started)
+        _log.info("Answered.", extra=_told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
                 await self._gap(asked)
@@ -175,7 +186,7 @@ class Asker:
         if isinstance(made, Answer):
             question = made.question or request.text
         asked = Asked(
-            id=uuid7(),
+            id=request.id,
             guild_id=request.place.guild_id,
             channel_id=request.channel_id,
             channels=request.place.channels,
@@ -206,7 +217,7 @@ class Asker:
     async def _missed(self, request: Request, *, gap: bool) -> None:
         """Remember a question that could not be answered at all."""
         asked = Asked(
-            id=uuid7(),
+            id=request.id,
             guild_id=request.place.guild_id,
             channel_id=request.channel_id,
             channels=request.place.channels,
@@ -230,6 +241,14 @@ class Asker:
         review = await self._app.reviews.raised(Queue.GAP, asked, now())
         if self.on_gap is not None and not asked.private:
             await self.on_gap(review)
+
+
+def _told(asked: Asked) -> dict[str, Any]:
+    """What the log says of an answer; `logs` keeps question and answer out unless asked for them."""
+    told = ("path", "calls", "prompt_tokens", "completion_tokens", "ms")
+    said = {name: asked.trace[name] for name in told}
+    words = {"question": asked.question, "answer": asked.text}
+    return {"origin": asked.origin, "notes": len(asked.notes)} | said | words
 
 
 def made_text(t: Texts, made: Answer | ClaimCheck) -> str:

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import digest, failures
+from bot import digest, failures, logs
 from bot.answers import AnswerView
 from bot.asking import Asker
 from bot.cogs.ask import Ask
@@ -26,6 +26,7 @@ from bot.controls import given_back
 from bot.correcting import StepButton
 from bot.desk import Desk, now
 from bot.lists import PageButton
+from bot.metrics import Metrics
 from bot.note_buttons import NoteButton, UndoButton
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.staff import Staff
@@ -43,12 +44,22 @@ _DRAIN_SECONDS = 7.0
 _log = logging.getLogger(__name__)
 
 
+class _Tree(app_commands.CommandTree["ErenBot"]):
+    """The commands; whatever one logs names its interaction."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """See `CommandTree.interaction_check`."""
+        logs.request.set(str(interaction.id))
+        return True
+
+
 class ErenBot(commands.Bot):
     """The Discord side of an open `App`; whoever opened it closes it."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, metrics: Metrics | None = None) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
+            tree_cls=_Tree,
             help_command=None,
             intents=discord.Intents(
                 guilds=True,
@@ -67,9 +78,11 @@ class ErenBot(commands.Bot):
             chunk_guilds_at_startup=False,
         )
         staff = Staff(self, app)
-        self.desk = Desk(app, Asker(app), staff)
+        counted = metrics or Metrics()
+        self.desk = Desk(app, Asker(app, counted), staff, counted)
         self.desk.asker.on_gap = staff.show
         app.jobs.on_failure = staff.job_failed
+        app.jobs.on_ended = lambda job, well: counted.job_ended(job.id, well=well)
         app.jobs.add(*digest.jobs(self.desk, self))
         self._schedule = app.schedule()
         self.tree.error(failures.on_error)
@@ -93,9 +106,14 @@ class ErenBot(commands.Bot):
         await self._schedule.start()
         await self._sync_if_changed()
 
+    def is_connected(self) -> bool:
+        """Whether Discord's gateway is there just now."""
+        socket = self.ws  # None before the first connection, whatever its type says.
+        return self.is_ready() and socket is not None and socket.open
+
     async def on_ready(self) -> None:
         """Say where it is. Servers that are only unavailable for a while are among them."""
-        _log.warning("Ready as %s in %d servers.", self.user, len(self.guilds))
+        _log.info("Ready as %s in %d servers.", self.user, len(self.guilds))
         await self.desk.app.communities.present([str(guild.id) for guild in self.guilds])
 
     async def on_guild_join(self, guild: discord.Guild) -> None:

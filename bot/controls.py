@@ -9,6 +9,7 @@ from typing import Any, Self
 import discord
 from discord.ui import Button, DynamicItem
 
+from bot import logs
 from bot.desk import desk
 from bot.failures import on_error
 from bot.texts import Texts, mine
@@ -52,6 +53,7 @@ class Control(DynamicItem[Button[Any]], template=r"eren:control"):
 
     async def callback(self, interaction: Interaction) -> None:
         """Under the one policy for errors; discord.py would only log them."""
+        logs.request.set(str(interaction.id))
         try:
             with desk(interaction).busy():
                 await self.clicked(interaction)
@@ -64,6 +66,11 @@ class Lasting(discord.ui.View):
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Whatever a click logs names it."""
+        logs.request.set(str(interaction.id))
+        return True
 
     async def on_error(self, interaction: Interaction, error: Exception, _item: Any, /) -> None:
         """See `failures.on_error`."""
@@ -86,6 +93,7 @@ class Form(discord.ui.Modal):
 
     async def on_submit(self, interaction: Interaction, /) -> None:
         """A stop of the bot waits for it."""
+        logs.request.set(str(interaction.id))
         with desk(interaction).busy():
             await self.submitted(interaction)
 

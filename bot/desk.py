@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.asking import Asker
     from bot.client import ErenBot
+    from bot.metrics import Metrics
     from bot.staff import Staff
 
 
@@ -32,6 +33,7 @@ class Desk:
     app: App
     asker: Asker
     staff: Staff
+    metrics: Metrics
     working: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -24,7 +24,7 @@ from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
 from eren_memory.index import NoteIndex
 from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
-from eren_memory.llm import ChatModel
+from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Progress, Projector
@@ -34,6 +34,7 @@ from eren_memory.retention import Swept, sweep
 from eren_memory.running import Jobs
 from eren_memory.staleness import Report
 from eren_memory.upkeep import Upkeep
+from eren_memory.watching import OnCall, WatchedModel, ping
 
 if TYPE_CHECKING:
     from eren_memory.schedule import Schedule
@@ -64,6 +65,8 @@ class App:
     """Of each of these models."""
     jobs: Jobs
     """What runs by itself; `schedule` has it run."""
+    connect: Callable[[], Awaitable[Endpoint]]
+    """Where the chat model is; may start it."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -114,6 +117,10 @@ class App:
 
         return Schedule(self.jobs)
 
+    async def ping_model(self) -> None:
+        """Whether the chat model's endpoint answers, without a model call. Raises `ErenError`."""
+        await ping(self.connect, self.chat_model.name)
+
     async def warm(self) -> None:
         """Load what the first question needs, so that it does not wait for it."""
 
@@ -149,12 +156,15 @@ async def _zones(communities: Communities) -> dict[str, tzinfo]:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, style: Style = Style.CHAT, clock: Callable[[], datetime] = utc_now
+    settings: Settings,
+    style: Style = Style.CHAT,
+    clock: Callable[[], datetime] = utc_now,
+    on_call: OnCall | None = None,
 ) -> AsyncIterator[App]:
     """Open the assistant and close it on the way out.
 
     Opening touches the ledger only. The index, the embedding model and the embedded chat model
-    start when something first needs them.
+    start when something first needs them. `on_call` is told of every model call.
 
     Raises:
         LedgerError: The data folder or the database cannot be used.
@@ -162,7 +172,13 @@ async def open_app(
     async with open_ledger(parts.database_url(settings)) as ledger:
         embedder = parts.embedder(settings)
         server = parts.local_server(settings) if settings.wants_local_model else None
-        model = parts.chat_model(settings, server)
+        connect = server.connect if server is not None else parts.remote(settings)
+
+        def model_named(name: str) -> ChatModel:
+            model = OpenAIChat(name, connect, timeout=settings.model_timeout)
+            return model if on_call is None else WatchedModel(model, on_call)
+
+        model = model_named(server.model_name if server else settings.offered_models[0])
 
         async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
             return await parts.open_index(settings, embedder, ledger_id)
@@ -187,7 +203,7 @@ async def open_app(
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
             for name in further:
-                other = parts.remote_model(settings, name)
+                other = model_named(name)
                 closing.push_async_callback(other.close)
                 by_model[name], all_calibrations[name] = eren_on(other)
             closing.push_async_callback(projector.close)
@@ -218,6 +234,7 @@ async def open_app(
                 by_model,
                 all_calibrations,
                 jobs,
+                connect,
             )
             beside = files_of_a_backup(settings)
             jobs.add(*Upkeep(settings, notebook, app.sweep, beside, all_calibrations, clock).jobs())

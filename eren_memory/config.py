@@ -1,20 +1,32 @@
-"""Settings: the only reader of the environment and of `.env`. Built when asked, never at import."""
+"""Settings: the only reader of the environment, of `.env` and of files with secrets.
+
+Built when asked, never at import.
+"""
 
 from __future__ import annotations
 
+import math
+import os
+from contextlib import suppress
 from datetime import time
 from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from eren_memory.errors import ConfigError
 
 DEFAULT_REMOTE_MODEL = "gpt-4.1-mini"
 LOCAL_MODEL = "local"
 DEFAULT_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+SECRETS_FOLDER = "EREN_SECRETS_DIR"
+"""Variable that names a folder with one file for each setting that should not stand in the environment."""
+
+_URLS = ("openai_base_url", "embedding_url", "database_url", "qdrant_url")
 
 
 class Settings(BaseSettings):
@@ -82,6 +94,43 @@ class Settings(BaseSettings):
     backups_kept: int = Field(7, ge=1)
     """How many of them, the newest."""
 
+    prices: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(default_factory=dict)
+    """What a million prompt and completion tokens cost, by model: `gpt-4.1-mini=0.40/1.60`."""
+    health_host: str = "127.0.0.1"
+    """Address that health and metrics are served on."""
+    health_port: int = Field(9464, ge=0, le=65_535)
+    """Its port; 0 turns both off."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_content: bool = False
+    """Whether questions, answers and the texts of unexpected errors may stand in the log."""
+
+    @field_validator(
+        "discord_token",
+        "openai_api_key",
+        "embedding_api_key",
+        "qdrant_api_key",
+        "database_url",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_none(cls, given: Any) -> Any:
+        """As in the environment: a file for a secret may be there before the secret is."""
+        return given or None
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _read_prices(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        try:
+            pairs = [one.rsplit("=", 1) for one in given.split(",") if one.strip()]
+            return {name.strip(): _price(price) for name, price in pairs}
+        except ValueError:
+            raise ValueError(
+                "write MODEL=PROMPT/COMPLETION, such as gpt-4.1-mini=0.40/1.60"
+            ) from None
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -95,6 +144,17 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """`time_zone`, ready for use."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not be seen: secrets, and the passwords within addresses."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        found = [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
+        for name in _URLS:
+            with suppress(ValueError):  # Not an address at all: whoever uses it will say so.
+                password = urlsplit(getattr(self, name) or "").password or ""
+                found += [password, unquote(password)]
+        return tuple(dict.fromkeys(filter(None, found)))
 
     @property
     def wants_local_model(self) -> bool:
@@ -112,15 +172,48 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys([self.model or DEFAULT_REMOTE_MODEL, *filter(None, further)]))
 
 
+def _price(text: str) -> tuple[float, float]:
+    prompt, completion = map(float, text.split("/"))
+    if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
+        raise ValueError(text)
+    return prompt, completion
+
+
 def load_settings() -> Settings:
-    """Settings from the environment and `.env`. Raises `ConfigError` naming the variable."""
+    """Settings from the environment, `.env` and the secrets' folder, the first that has one counting.
+
+    Raises:
+        ConfigError: Names the variable that cannot be used.
+    """
+    folder = os.environ.get(SECRETS_FOLDER) or None
+    if folder and not Path(folder).is_dir():
+        raise ConfigError(f"The folder that {SECRETS_FOLDER} names does not exist.")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder)
     except UnicodeDecodeError:
         raise ConfigError("The file .env is not UTF-8 text.") from None
+    except SettingsError as error:
+        raise _unread(error) from None
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         if name in Settings.model_fields or name.lower() in Settings.model_fields:
             name = f"EREN_{name}"
-        raise ConfigError(f"The setting {name} is not usable: {first['msg'].lower()}.") from None
+        raise ConfigError(f"The setting {name} is not usable: {_lowered(first['msg'])}.") from None
+
+
+def _unread(error: SettingsError) -> ConfigError:
+    """For a file with a secret; its name is that of the setting."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        name = Path(cause.filename or "of a secret").name
+        return ConfigError(
+            f"The file {name} cannot be read ({cause.strerror}). Whoever runs this must be able to."
+        )
+    return ConfigError(f"A file in the folder that {SECRETS_FOLDER} names is not UTF-8 text.")
+
+
+def _lowered(said: str) -> str:
+    """Pydantic's sentence, as the end of ours."""
+    said = said.removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]

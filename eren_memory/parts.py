@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from eren_memory.auditing import Patience
@@ -10,7 +11,7 @@ from eren_memory.config import Settings
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.errors import LedgerError
 from eren_memory.index import NoteIndex
-from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
+from eren_memory.llm import Endpoint
 from eren_memory.local_model import LocalServer
 from eren_memory.prompts import claim_reading, reading, second_look
 
@@ -60,15 +61,8 @@ def local_server(settings: Settings) -> LocalServer:
     return LocalServer(settings.home, settings.model_file, prefixes)
 
 
-def chat_model(settings: Settings, server: LocalServer | None) -> ChatModel:
-    """The main chat model."""
-    if server is not None:
-        return OpenAIChat(server.model_name, server.connect, timeout=settings.model_timeout)
-    return remote_model(settings, settings.offered_models[0])
-
-
-def remote_model(settings: Settings, name: str) -> ChatModel:
-    """A chat model of the endpoint, by its name."""
+def remote(settings: Settings) -> Callable[[], Awaitable[Endpoint]]:
+    """Where the endpoint of the settings is."""
     secret = settings.openai_api_key
     endpoint = Endpoint(
         settings.openai_base_url,
@@ -79,7 +73,7 @@ def remote_model(settings: Settings, name: str) -> ChatModel:
     async def connect() -> Endpoint:
         return endpoint
 
-    return OpenAIChat(name, connect, timeout=settings.model_timeout)
+    return connect
 
 
 async def open_index(

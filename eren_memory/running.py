@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 OnFailure = Callable[[Job, str], Awaitable[None]]
 """Told of a job that failed, and why; not again until it has gone well."""
+OnEnded = Callable[[Job, bool], None]
+"""Told of each job that ended, and whether it went well."""
 
 
 class Jobs:
@@ -74,6 +76,7 @@ class Jobs:
         self._told = ""
         self._holder = f"{gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:8]}"
         self.on_failure: OnFailure | None = None
+        self.on_ended: OnEnded | None = None
 
     def add(self, *jobs: Job | GuildJob) -> None:
         """Have these run too."""
@@ -228,6 +231,8 @@ class Jobs:
         if not kept:
             _log.warning("The job %s lost its lease: its result is not recorded.", job.id)
             return None
+        if self.on_ended is not None:
+            self.on_ended(job, ok)
         if ok and run.ok is False:
             _log.warning("The job %s works again.", job.id)
         elif not ok and run.ok is not False and not by_hand:

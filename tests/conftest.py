@@ -40,7 +40,7 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the developer's own settings, and no .env, reaches a test."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DISCORD_TOKEN"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DISCORD_TOKEN", "EREN_SECRETS_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in Settings.model_fields:
         monkeypatch.delenv(f"EREN_{name.upper()}", raising=False)

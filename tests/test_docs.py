@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from bot.metrics import Metrics
 from eren_memory.cli import cli
 from eren_memory.config import Settings
 
@@ -61,12 +62,20 @@ def test_the_page_of_commands_is_current():
     assert (ROOT / "docs" / "cli.md").read_text() == reference, "run: make docs"
 
 
-def test_every_setting_is_documented():
-    readme = "".join(page.read_text() for page in PAGES)
+def test_every_setting_stands_in_the_table_of_settings():
+    table = (ROOT / "docs" / "operating.md").read_text()
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         variable = alias.choices[0] if alias else f"EREN_{name.upper()}"  # type: ignore[union-attr]
-        assert str(variable) in readme, variable
+        assert f"\n| `{variable}` |" in table, variable
+
+
+def test_every_metric_stands_in_the_table_of_metrics_and_no_other():
+    page = Metrics({"m": (1, 1)}).page().decode()
+    kinds = re.findall(r"^# TYPE (eren_\w+) (\w+)$", page, re.MULTILINE)
+    served = {name for name, _ in kinds if not name.endswith("_created")}
+    table = (ROOT / "docs" / "operating.md").read_text()
+    assert set(re.findall(r"^\| `(eren_\w+)` \|", table, re.MULTILINE)) == served
 
 
 def test_every_command_says_what_it_does():

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from eren_memory.domain import By, NoteDraft, NoteStatus
 from eren_memory.errors import LedgerError, LedgerTooNew
@@ -226,3 +227,14 @@ async def test_sqlite_waits_for_the_disk_and_overwrites_what_is_deleted(database
         wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
         for pragma, value in wanted.items():
             assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar() == value, pragma
+
+
+async def test_a_database_error_does_not_quote_what_was_written(tmp_path: Path):
+    engine = ledger_database.create_engine(f"sqlite:///{tmp_path / 'notebook.db'}")
+    with pytest.raises(DBAPIError) as caught:
+        async with engine.begin() as connection:
+            await connection.execute(
+                sa.text("INSERT INTO nowhere VALUES (:text)"), {"text": "Ann is ill."}
+            )
+    await engine.dispose()
+    assert "Ann" not in str(caught.value)

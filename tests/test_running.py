@@ -326,11 +326,11 @@ async def test_a_job_is_cut_off_before_its_lease_ends_when_the_ledger_is_out_of_
 
 async def test_a_long_job_keeps_its_lease(ledger: Ledger, clock: Clock):
     async def work() -> str:
-        await asyncio.sleep(1)
+        await asyncio.sleep(4)
         return "done"
 
-    jobs = process(ledger, clock, Job("j", Every(1), work), lease=0.3)
-    other = process(ledger, clock, Job("j", Every(1), Counted("of the other")), lease=0.3)
+    jobs = process(ledger, clock, Job("j", Every(1), work), lease=1.5)
+    other = process(ledger, clock, Job("j", Every(1), Counted("of the other")), lease=1.5)
     await look(jobs)
     clock.now += timedelta(seconds=2)
     running = asyncio.create_task(look(jobs))

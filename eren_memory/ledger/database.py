@@ -33,7 +33,8 @@ def create_engine(url: str) -> AsyncEngine:
     """
     try:
         given = sa.make_url(url)
-        engine = create_async_engine(_with_driver(given))
+        # An error that quotes its statement's values would write notes into the log.
+        engine = create_async_engine(_with_driver(given), hide_parameters=True)
     except (ArgumentError, InvalidRequestError, ImportError) as error:
         # The URL may hold a password: name the variable, not the value.
         raise LedgerError(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -282,6 +283,7 @@ async def process(
         "TEST_DISCORD": discord.url,
         "PYTHONPATH": f"{hook}{os.pathsep}{ROOT}",
         "EREN_HOME": str(folder / "home"),
+        "EREN_HEALTH_PORT": "0",  # Tests run beside each other.
     }
     with (folder / "log.txt").open("ab") as log:
         child = await asyncio.create_subprocess_exec(
@@ -294,6 +296,14 @@ async def process(
         if child.returncode is None:
             child.kill()
             await child.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def _failure(status: int) -> web.Response:

@@ -168,3 +168,11 @@ async def test_a_correction_that_replaces_the_note_that_was_read_is_kept_as_evid
     [one] = await judged(world.app.notebook.ledger)
     assert (one.answers, one.p) == (True, kept.trace["p"])
     assert one.people == {str(world.moderator.id)}
+
+
+async def test_how_jobs_end_is_counted(world: World):
+    await world.app.jobs.run_now("purge", "")
+    await fail(world, Job("broken", Every(0), fails))
+    page = world.env.bot.desk.metrics.page().decode()
+    assert 'eren_jobs_total{job="purge",result="ok"} 1.0' in page
+    assert 'eren_jobs_total{job="broken",result="failed"}' in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +12,17 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
 from eren_memory.ledger import Communities, Runs, open_ledger
+from eren_memory.ledger.schema import answers
 from tests.bot import loopback
-from tests.bot.loopback import Discord
+from tests.bot.loopback import Discord, free_port
 from tests.endpoint import Endpoint, Reply
 
 _PROMPT = 3.0
@@ -235,3 +239,32 @@ async def test_no_secret_is_in_the_log(
         await until(lambda: discord.answer_to(asked))
         assert token not in str(discord.answer_to(asked))
     assert token not in (tmp_path / "log.txt").read_text()
+
+
+async def test_health_and_metrics_are_served_beside_the_bot_and_the_log_names_the_question(
+    discord: Discord, endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+):
+    port = free_port()
+    own = {"EREN_HEALTH_PORT": str(port), "EREN_LOG_FORMAT": "json"}
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as probe,
+        loopback.process(discord, tmp_path, environment | own) as child,
+    ):
+        await asyncio.wait_for(discord.ready.wait(), 30)
+        asked = await discord.slash(MEMBER, "ask", question="Who painted the ferry?")
+        await until(lambda: "unedited answer" in str(discord.answer_to(asked)))
+        async with asyncio.timeout(20):  # The gateway is ready when the servers have come in.
+            while (await probe.get("/readyz")).status != 200:
+                await asyncio.sleep(0.1)
+        async with probe.get("/metrics") as page:
+            assert 'eren_questions_total{kind="question",origin="model"} 1.0' in await page.text()
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(child.wait(), 15) == 0
+    log = (tmp_path / "log.txt").read_text()
+    events = [json.loads(line) for line in log.splitlines()]
+    [answered] = [one for one in events if one["message"] == "Answered."]
+    url = f"sqlite:///{tmp_path / 'home' / 'notebook.db'}"
+    async with open_ledger(url) as ledger, ledger.reading() as connection:
+        kept = (await connection.execute(sa.select(answers.c.id))).scalar_one()
+    assert answered["request"] == str(kept)
+    assert "ferry" not in log
