@@ -3,9 +3,10 @@
 from eren_memory.ledger.archive import Manifest, back_up, restore
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.ledger import Ledger, open_ledger
-from eren_memory.ledger.outbox import Pending
+from eren_memory.ledger.outbox import Outbox, Pending, SpaceState
 from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
+from eren_memory.ledger.spaces import Space
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
@@ -13,9 +14,12 @@ __all__ = [
     "Event",
     "Ledger",
     "Manifest",
+    "Outbox",
     "Pending",
     "Records",
     "Reviews",
+    "Space",
+    "SpaceState",
     "Unit",
     "back_up",
     "open_ledger",

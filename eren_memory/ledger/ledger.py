@@ -25,6 +25,7 @@ from eren_memory.ledger.schema import (
     notes,
     revisions,
 )
+from eren_memory.ledger.spaces import Spaces
 from eren_memory.ledger.unit import Unit
 
 _FAREWELL_SECONDS = 0.1
@@ -62,6 +63,7 @@ class Ledger:
         self._writer = database.writing(engine)
         self._url = url
         self.outbox = Outbox(self)
+        self.spaces = Spaces(self)
         # SQLite has one writer, and its waiting is not fair: twenty at once starve one of them.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 

@@ -15,14 +15,15 @@ from uuid_utils.compat import uuid7
 from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus, Probes
 from eren_memory.errors import DuplicateNote
 from eren_memory.ledger import rows
+from eren_memory.ledger.outbox import SpaceState, telling
 from eren_memory.ledger.schema import (
     answer_notes,
     answers,
     audit_events,
     guilds,
     notes,
-    outbox,
     revisions,
+    spaces,
 )
 from eren_memory.ledger.upsert import upsert
 
@@ -185,6 +186,12 @@ class Unit:
         await self._connection.execute(
             sa.update(answers).where(answers.c.id.in_(made)).values(text="")
         )
+        # An index that is only kept for going back is not worth keeping a text for.
+        await self._connection.execute(
+            sa.update(spaces)
+            .where(spaces.c.state == SpaceState.KEPT)
+            .values(state=SpaceState.DROPPING)
+        )
         return after
 
     async def revision(self, note: Note, revision: int) -> Note | None:
@@ -292,6 +299,4 @@ class Unit:
                 for event in events
             ],
         )
-        await self._connection.execute(
-            sa.insert(outbox), [{"note_id": event.note_id} for event in events]
-        )
+        await self._connection.execute(telling(), [{"note": event.note_id} for event in events])
