@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from eren_memory.community import GuildSettings
@@ -16,13 +17,15 @@ from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.engine import Eren
 from eren_memory.errors import LedgerError
 from eren_memory.finding import utc_now
-from eren_memory.index import NoteIndex
+from eren_memory.index import IndexStore
+from eren_memory.index.store import EdgeStore, ServerStore
 from eren_memory.ledger import Communities, Records, Reviews, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.projection import Projector
+from eren_memory.projections import Chosen, Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style, claim_reading, reading
+from eren_memory.reembedding import Pace, Reembedding
 from eren_memory.relevance import Calibrations, Task
 from eren_memory.retention import Swept, sweep
 
@@ -38,11 +41,22 @@ class App:
     communities: Communities
     eren: Eren
     chat_model: ChatModel
-    embedder: Embedder
-    calibrations: Calibrations
+    all_calibrations: Calibrations
+    """Those of the main chat model, of whatever space; `calibrations` has those in use."""
     local_server: LocalServer | None
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
+    reembedding: Reembedding
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder of the live space."""
+        return self.notebook.embedder
+
+    @property
+    def calibrations(self) -> Calibrations:
+        """What the decision is made with just now."""
+        return self.all_calibrations.of(self.embedder.space)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -110,35 +124,39 @@ async def open_app(
         LedgerError: The data folder or the database cannot be used.
     """
     async with open_ledger(_database_url(settings)) as ledger:
-        embedder = _embedder(settings)
+        store, chosen = _store(settings), _chosen(settings)
+        projections = Projections(ledger, store, chosen, partial(_embedder, settings))
+        await projections.begin()
         server = _local_server(settings) if settings.wants_local_model else None
         model = _chat_model(settings, server)
 
-        async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
-            return await _open_index(settings, embedder, ledger_id)
+        notebook = Notebook(ledger, projections, Judge(model), clock)
 
-        projector = Projector(ledger, embedder, open_index)
-        notebook = Notebook(ledger, embedder, projector, Judge(model), clock)
+        all_calibrations: list[Calibrations] = []
 
-        def eren_on(model: ChatModel) -> tuple[Eren, Calibrations]:
+        def eren_on(model: ChatModel) -> Eren:
             own = own_calibrations(settings)
-            calibrations = Calibrations(model.name, embedder.space, PROMPT_VERSION, own)
-            return Eren(notebook, model, calibrations, style), calibrations
+            space = projections.live.space
+            calibrations = Calibrations(model.name, space, PROMPT_VERSION, own)
+            all_calibrations.append(calibrations)
+            return Eren(notebook, model, calibrations, style)
 
-        eren, calibrations = eren_on(model)
+        eren = eren_on(model)
         main, *further = settings.offered_models
         by_model = {main: eren}
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
-            closing.push_async_callback(embedder.close)
             if server is not None:
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
             for name in further:
                 other = _remote_model(settings, name)
                 closing.push_async_callback(other.close)
-                by_model[name], _ = eren_on(other)
-            closing.push_async_callback(projector.close)
+                by_model[name] = eren_on(other)
+            closing.push_async_callback(projections.close)
+            reembedding = Reembedding(
+                ledger, projections, all_calibrations, own_calibrations(settings), _pace(settings), clock
+            )
             yield App(
                 settings,
                 notebook,
@@ -147,10 +165,10 @@ async def open_app(
                 Communities(ledger),
                 eren,
                 model,
-                embedder,
-                calibrations,
+                all_calibrations[0],
                 server,
                 by_model,
+                reembedding,
             )
 
 
@@ -167,16 +185,31 @@ def _database_url(settings: Settings) -> str:
     return f"sqlite+aiosqlite:///{settings.home / 'notebook.db'}"
 
 
-def _embedder(settings: Settings) -> Embedder:
-    if settings.embedding_url:
+def _chosen(settings: Settings) -> Chosen:
+    explicit = "embedding_model" in settings.model_fields_set
+    return Chosen(settings.embedding_model, settings.embedding_url is not None, explicit)
+
+
+def _embedder(settings: Settings, space: str, endpoint: bool) -> Embedder:
+    """Of any space; the endpoint of the settings has the model that they name, and those made by it."""
+    url = settings.embedding_url
+    if url and (endpoint or space == settings.embedding_model):
         secret = settings.embedding_api_key
-        return EndpointEmbedder(
-            settings.embedding_model,
-            settings.embedding_url,
-            secret.get_secret_value() if secret else None,
-            settings.model_timeout,
-        )
-    return LocalEmbedder(settings.embedding_model)
+        key = secret.get_secret_value() if secret else None
+        return EndpointEmbedder(space, url, key, settings.model_timeout)
+    return LocalEmbedder(space, settings.home)
+
+
+def _store(settings: Settings) -> IndexStore:
+    if settings.qdrant_url:
+        secret = settings.qdrant_api_key
+        key = secret.get_secret_value() if secret else None
+        return ServerStore(settings.qdrant_url, key, settings.bm25_language)
+    return EdgeStore(settings.home / "index", settings.bm25_language)
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.reembed_share, timedelta(days=settings.reembed_kept_days))
 
 
 def _local_server(settings: Settings) -> LocalServer:
@@ -203,31 +236,3 @@ def _remote_model(settings: Settings, name: str) -> ChatModel:
         return endpoint
 
     return OpenAIChat(name, connect, timeout=settings.model_timeout)
-
-
-async def _open_index(
-    settings: Settings, embedder: Embedder, ledger_id: str
-) -> tuple[NoteIndex, bool]:
-    """The engines are imported here: listing notes needs neither."""
-    if settings.qdrant_url:
-        from eren_memory.index.server import ServerIndex
-
-        key = settings.qdrant_api_key
-        return await ServerIndex.open(
-            settings.qdrant_url,
-            key.get_secret_value() if key else None,
-            embedder.space,
-            await embedder.load(),
-            settings.bm25_language,
-            ledger_id,
-        )
-    from eren_memory.index.edge import EdgeIndex
-
-    return await asyncio.to_thread(
-        EdgeIndex.open,
-        settings.home / "index",
-        embedder.space,
-        await embedder.load(),
-        settings.bm25_language,
-        ledger_id,
-    )
