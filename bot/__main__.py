@@ -41,7 +41,7 @@ async def _run(settings: Settings, token: str) -> None:
     async with open_app(settings) as app:
         # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
         await app.warm()
-        async with ErenBot(app) as bot:
+        async with app.reembedding.in_background(), ErenBot(app) as bot:
             stop = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(name, stop.set)

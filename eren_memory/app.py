@@ -155,7 +155,12 @@ async def open_app(
                 by_model[name] = eren_on(other)
             closing.push_async_callback(projections.close)
             reembedding = Reembedding(
-                ledger, projections, all_calibrations, own_calibrations(settings), _pace(settings), clock
+                ledger,
+                projections,
+                all_calibrations,
+                own_calibrations(settings),
+                _pace(settings),
+                clock,
             )
             yield App(
                 settings,

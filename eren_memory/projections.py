@@ -111,6 +111,10 @@ class Projections:
         self._open[space].leaving = False
         return self._open[space]
 
+    def has(self, space: str) -> bool:
+        """Whether a space is open here, or its model loaded."""
+        return space in self._open
+
     async def leave(self, projection: Projection) -> None:
         """Close a space once no question is under way in it."""
         projection.leaving = True

@@ -225,7 +225,7 @@ async def test_no_question_waits_for_a_great_import_of_another_process(
         drafts = [NoteDraft(f"Filler {n}.") for n in range(20)]
         await other.notebook.add_many("g", drafts, By("ann"))
         assert (await numbers(holder))[0] == 1
-        await holder.notebook.projector._settle()
+        await holder.notebook.projector.live.projector._settle()
         assert await holder.notebook.ledger.outbox.count() == 16
         # And a correction made here meanwhile is found at once.
         await holder.notebook.edit("g", 1, By("ann"), text="The Fenlake Ferry leaves at two.")

@@ -13,7 +13,7 @@ import sys
 import click
 
 from eren_memory import __version__
-from eren_memory.cli import asking, evaluating, files, probes, research, system
+from eren_memory.cli import asking, evaluating, files, probes, reembedding, research, system
 from eren_memory.errors import ErenError
 
 
@@ -33,6 +33,7 @@ for command in (
     files.import_command,
     files.export_command,
     files.backup,
+    reembedding.reembed,
     system.reconcile,
     system.status,
     system.model,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def status(guild: str, *, as_json: bool) -> None:
     """Say what is configured, how many notes there are, and whether the decision is calibrated."""
     from eren_memory.relevance import Task
+    from eren_memory.terminal import reembedding_text
 
     async def work() -> dict[str, Any]:
         async with opened() as app:
@@ -33,6 +34,7 @@ def status(guild: str, *, as_json: bool) -> None:
                 if app.local_server
                 else settings.openai_base_url or "OpenAI",
                 "embedder": app.embedder.space,
+                "reembedding": await app.reembedding.state(),
                 "calibration": fitted or "uncalibrated",
                 "index": settings.qdrant_url or "embedded",
                 "guild": guild,
@@ -42,6 +44,7 @@ def status(guild: str, *, as_json: bool) -> None:
 
     data = run(work)
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
+    told["reembedding"] = reembedding_text(data["reembedding"])
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
     emit(data, "\n".join(lines), as_json=as_json)
 
@@ -92,7 +95,8 @@ def console(guild: str) -> None:
     async def work() -> None:
         async with opened() as app:
             await _ready(app)
-            await converse(app, guild, actor().actor_id)
+            async with app.reembedding.in_background():
+                await converse(app, guild, actor().actor_id)
 
     run(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eren_memory.domain import Note, View
+
+
+def slug(space: str) -> str:
+    """The name of an embedding space in the names of folders and collections."""
+    return re.sub(r"[^a-z0-9]+", "_", space.lower()).strip("_")
+
 
 Vectors = NDArray[np.float32]
 """Unit-length rows, shape (texts, dimension)."""

@@ -200,9 +200,7 @@ class EdgeIndex:
     async def held(self, ids: Sequence[UUID]) -> dict[UUID, Held]:
         """See `NoteIndex.held`."""
         fields = ["revision", "text"]
-        found = await self._run(
-            lambda: self._shard.retrieve([*ids], fields, [points.DENSE])
-        )
+        found = await self._run(lambda: self._shard.retrieve([*ids], fields, [points.DENSE]))
         return {
             _uuid(one.id): Held(int(payload["revision"]), payload["text"], _vector(one.vector))
             for one in found

@@ -204,6 +204,13 @@ class Ledger:
             found = await connection.execute(query.order_by(notes.c.id).limit(limit))
             return [rows.to_note(row) for row in found]
 
+    async def some_active(self, limit: int) -> list[Note]:
+        """Active notes of every guild, drawn at random."""
+        query = sa.select(notes).where(notes.c.status == NoteStatus.ACTIVE)
+        async with self.reading() as connection:
+            found = await connection.execute(query.order_by(sa.func.random()).limit(limit))
+            return [rows.to_note(row) for row in found]
+
     async def is_empty(self) -> bool:
         """Whether nothing was ever written here."""
         async with self.reading() as connection:

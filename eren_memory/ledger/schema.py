@@ -177,7 +177,7 @@ spaces = sa.Table(
     sa.Column("claimed_until", UtcDateTime),
     sa.Column("kept_until", UtcDateTime),
     sa.Column("refused", sa.Text),
-    sa.Column("report", sa.JSON),
+    sa.Column("report", sa.JSON(none_as_null=True)),
 )
 
 # Each row says: this note changed, and the index of this space may not know. Removed after a

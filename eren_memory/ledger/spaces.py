@@ -35,6 +35,7 @@ class Space:
     total: int
     wished_by: str | None
     wished_at: datetime | None
+    claimed_until: datetime | None
     kept_until: datetime | None
     refused: str | None
     report: Mapping[str, Any] | None
@@ -105,7 +106,9 @@ class Spaces:
             total = (await connection.execute(waiting)).scalar_one()
             fresh = {"state": SpaceState.BUILDING, "endpoint": endpoint, "total": total}
             fresh |= {"kept_until": None, "claimed_by": None, "claimed_until": None}
-            await _set(connection, space, refused=None, report=None, **fresh, **wish)
+            # A report of what is only being built says that it was live before.
+            back = {"back": True} if before and before.state is SpaceState.KEPT else None
+            await _set(connection, space, refused=None, report=back, **fresh, **wish)
 
     async def claim(
         self, space: str, by: str, now: datetime, until: datetime, *, alone: bool

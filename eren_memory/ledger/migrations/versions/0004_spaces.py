@@ -29,7 +29,5 @@ def upgrade() -> None:
     )
     unnamed = {"space": "", "state": "live", "endpoint": False, "named": False, "total": 0}
     op.bulk_insert(spaces, [unnamed])
-    op.add_column(
-        "outbox", sa.Column("space", sa.String(255), nullable=False, server_default="")
-    )
+    op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
