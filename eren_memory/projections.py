@@ -10,10 +10,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from eren_memory.embedder import Embedder
+from eren_memory.embedder_file import NAMES
 from eren_memory.errors import EmbedderError, ErenError
 from eren_memory.index import IndexStore, NoteIndex
 from eren_memory.ledger import Ledger, SpaceState
@@ -23,7 +24,6 @@ from eren_memory.projection import Progress, Projector, Reconciled
 _LOOK_SECONDS = 1.0
 # Looks after which notes are tried again that the embedder refused.
 _TRY_AGAIN = 60
-_LEFT_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -45,13 +45,22 @@ class Chosen:
 
 @dataclass(eq=False, slots=True)
 class Projection:
-    """A space in this process: its model and its index. `users` are the questions under way in it."""
+    """A space in this process: its model and its index.
+
+    Attributes:
+        users: Questions that are under way in it; `idle` is set while there are none.
+        leaving: Whether it is closed as soon as it is idle.
+    """
 
     embedder: Embedder
     projector: Projector
     endpoint: bool
     users: int = 0
     leaving: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.idle.set()
 
     @property
     def space(self) -> str:
@@ -81,6 +90,7 @@ class Projections:
         self._open: dict[str, Projection] = {}
         self._opening = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shutting: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._ledger_id = ""
         self._prepared = ""
@@ -118,11 +128,14 @@ class Projections:
     async def leave(self, projection: Projection) -> None:
         """Close a space once no question is under way in it."""
         projection.leaving = True
-        while projection.users:
-            await asyncio.sleep(_LEFT_SECONDS)
-        if projection.leaving and self._open.pop(projection.space, None):
-            await projection.projector.close()
-            await projection.embedder.close()
+        await projection.idle.wait()
+        if projection.leaving and projection.space in self._open:
+            del self._open[projection.space]
+            # Once begun it is done, whoever waited for it.
+            shutting = asyncio.create_task(_shut(projection))
+            self._shutting.add(shutting)
+            shutting.add_done_callback(self._shutting.discard)
+            await asyncio.shield(shutting)
 
     @asynccontextmanager
     async def using(self, *, searching: bool = True) -> AsyncIterator[Projection]:
@@ -136,10 +149,13 @@ class Projections:
             await self.open()
         projection = self.live
         projection.users += 1
+        projection.idle.clear()
         try:
             yield projection
         finally:
             projection.users -= 1
+            if not projection.users:
+                projection.idle.set()
 
     async def open(self) -> NoteIndex:
         """Open the live index and load its model, once.
@@ -194,11 +210,9 @@ class Projections:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for projection in [*self._open.values()]:
-            await projection.projector.close()
-        for projection in [*self._open.values()]:
-            await projection.embedder.close()
+        closing = [_shut(projection) for projection in self._open.values()]
         self._open.clear()
+        await asyncio.gather(*closing, *self._shutting)
 
     async def _follow(self) -> None:
         live = await self._ledger.spaces.live()
@@ -207,7 +221,9 @@ class Projections:
             found = [self._live.space] if self._live else self.store.spaces(self._ledger_id)
             own = self.chosen.space
             space = own if own in found or not found else found[0]
-            endpoint = self._live.endpoint if self._live else self.chosen.endpoint and space == own
+            # One of before that no package has was as likely behind the endpoint as that of now.
+            endpoint = self._live.endpoint if self._live else self.chosen.endpoint
+            endpoint = endpoint and (space == own or space not in NAMES)
             live = await self._ledger.spaces.adopt(space, endpoint=endpoint, named=space == own)
         before = self._live
         if before is not None and before.space == live:
@@ -288,3 +304,10 @@ class Projections:
         task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _shut(projection: Projection) -> None:
+    try:
+        await projection.projector.close()
+    finally:
+        await projection.embedder.close()

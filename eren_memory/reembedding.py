@@ -12,22 +12,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-from eren_memory.errors import BadInput, EmbedderError, ErenError, IndexBusy, ReembedRefused
-from eren_memory.index import slug
+from eren_memory.errors import EmbedderError, ErenError, IndexBusy, ReembedRefused
 from eren_memory.ledger import Ledger, Outbox, Records, Space, SpaceState
 from eren_memory.projection import Progress
 from eren_memory.projections import Projection, Projections
 from eren_memory.recalibrating import recalibrate
 from eren_memory.relevance import Calibrations
-from eren_memory.verification import check_points, compare
+from eren_memory.verification import Compared, check_points, compare
+from eren_memory.wishes import Wishes
 
 # Notes that are embedded at a time: a fifth of a second of a large model on a small machine.
 _BATCH = 16
@@ -37,12 +36,10 @@ _CLAIM = timedelta(seconds=20)
 _RENEW_SECONDS = 5.0
 # The longest that one batch lets questions under way go first.
 _LET_PASS_SECONDS = 2.0
-_LET_PASS_STEP = 0.02
 # Other processes notice a switch within two seconds; their questions may take longer.
 _LEAST_KEPT = timedelta(minutes=2)
 # After which a wish is taken for one that nobody here can fulfil just now.
 _TAKEN_UP_SECONDS = 15.0
-_SETTINGS = "EREN_EMBEDDING_MODEL"
 
 _log = logging.getLogger(__name__)
 
@@ -82,8 +79,8 @@ class Reembedded:
     agreement: float | None
 
 
-class Reembedding:
-    """Wishes for another embedding model, and the work that fulfils them.
+class Reembedding(Wishes):
+    """The work that fulfils wishes.
 
     Args:
         ledger: Where wishes and progress stand.
@@ -103,91 +100,13 @@ class Reembedding:
         pace: Pace,
         clock: Callable[[], datetime],
     ) -> None:
-        self._ledger = ledger
-        self._spaces = ledger.spaces
+        super().__init__(ledger, projections.chosen, clock)
         self._projections = projections
         self._calibrations = calibrations
         self._own = own
         self._pace = pace
-        self._clock = clock
         self._me = uuid4().hex
         self._claimed, self._renewed = "", 0.0
-
-    # Wishes.
-
-    async def wish(self, space: str, by: str) -> None:
-        """Have the notes embedded by another model; questions go over to it when it is ready.
-
-        Raises:
-            BadInput: It cannot have an index of its own beside those there are.
-        """
-        await self._begin(space, by, named=False)
-
-    async def wish_back(self, by: str) -> str:
-        """Go back to the space before, whose index is still kept; returns its name.
-
-        Raises:
-            BadInput: None is kept.
-        """
-        kept = await self._spaces.in_state(SpaceState.KEPT)
-        if kept is None:
-            raise BadInput(
-                "No earlier index is kept. Name the model to go to: eren reembed --model NAME"
-            )
-        await self._spaces.begin(
-            kept.space, endpoint=kept.endpoint, wished_by=by, now=self._clock()
-        )
-        return kept.space
-
-    async def wanted(self) -> str | None:
-        """The space that is being built, or waits for it."""
-        building = await self._spaces.in_state(SpaceState.BUILDING)
-        return building.space if building else None
-
-    async def heed(self) -> bool:
-        """Take the model of the settings as a wish, unless they named the same when last heeded.
-
-        So the newest wish counts: one by `wish` stands until somebody changes the settings.
-        """
-        chosen = self._projections.chosen
-        spaces = (await self._spaces.all()).values()
-        if not chosen.explicit or _heeded(chosen.space, spaces):
-            return False
-        await self._begin(chosen.space, _SETTINGS, named=True)
-        return True
-
-    async def _begin(self, space: str, by: str, *, named: bool) -> None:
-        known = await self._spaces.all()
-        there = [one for one in known.values() if one.state is not SpaceState.GONE]
-        if alike := [one.space for one in there if one.space != space and _alike(one.space, space)]:
-            raise BadInput(
-                f"{space} and {alike[0]} differ in nothing but signs, and their indexes would have "
-                "the same name. Give the model another one."
-            )
-        before, chosen = known.get(space), self._projections.chosen
-        endpoint = before.endpoint if before and before.state in _THERE else chosen.endpoint
-        await self._spaces.begin(
-            space, endpoint=endpoint, wished_by=by, now=self._clock(), named=named
-        )
-
-    async def state(self) -> dict[str, Any]:
-        """What `eren status` says: what is being built, kept and refused, and a wish not yet heeded."""
-        spaces = await self._spaces.all()
-        told: dict[str, Any] = {"building": None, "kept": None, "named": None, "refused": {}}
-        for one in spaces.values():
-            if one.state is SpaceState.BUILDING:
-                done = one.total - await Outbox(self._ledger, one.space).count()
-                told["building"] = {"space": one.space, "done": max(0, done), "total": one.total}
-            elif one.state is SpaceState.KEPT and one.kept_until:
-                told["kept"] = {"space": one.space, "until": one.kept_until.isoformat()}
-            elif one.refused:
-                told["refused"][one.space] = one.refused
-        chosen = self._projections.chosen
-        if chosen.explicit and not _heeded(chosen.space, spaces.values()):
-            told["named"] = chosen.space
-        return told
-
-    # Work.
 
     async def run(self) -> None:
         """Fulfil wishes as they come, for as long as the program runs."""
@@ -257,10 +176,8 @@ class Reembedding:
         wish = await self._spaces.in_state(SpaceState.BUILDING)
         given_up = time.monotonic() + _TAKEN_UP_SECONDS
         while wish is not None:
-            try:
+            with suppress(IndexBusy):  # The process that holds the index does it.
                 await self.step(progress)
-            except IndexBusy:
-                pass  # The process that holds the index does it.
             now = (await self._spaces.all())[wish.space]
             if now.state is not SpaceState.BUILDING:
                 if now.refused:
@@ -306,13 +223,12 @@ class Reembedding:
             await new.projector.project(progress, batch=_BATCH, pause=self._pause)
             notes = await check_points(self._ledger, new, self._pause)
             if space.report is not None:  # Going back: it has been live, so all this was done.
-                questions, overlap, said, agreed = 0, None, "as before", None
+                seen, said, agreed = Compared(), "as before", None
             else:
-                questions, overlap, pairs = await compare(
-                    self._ledger, Records(self._ledger), live, new, self._pause
-                )
+                records = Records(self._ledger)
+                seen = await compare(self._ledger, records, live, new, self._pause)
                 said, agreed = await recalibrate(
-                    self._calibrations, self._own, live.space, new.space, pairs, self._clock()
+                    self._calibrations, self._own, live.space, new.space, seen.pairs, self._clock()
                 )
             await new.projector.project(pause=self._pause)
         except _GivenUpError:
@@ -323,8 +239,8 @@ class Reembedding:
             notes,
             new.projector.embedded - before,
             round(time.monotonic() - started, 1),
-            questions,
-            overlap,
+            seen.questions,
+            seen.overlap,
             said,
             agreed,
         )
@@ -357,21 +273,10 @@ class Reembedding:
         ):
             raise _GivenUpError
         await asyncio.sleep(took * (1 - self._pace.share) / self._pace.share)
-        passed = time.monotonic() + _LET_PASS_SECONDS
-        while self._projections.live.users and time.monotonic() < passed:
-            await asyncio.sleep(_LET_PASS_STEP)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LET_PASS_SECONDS):
+                await self._projections.live.idle.wait()
 
 
 class _GivenUpError(Exception):
     """The wish was withdrawn, or another process has taken over."""
-
-
-_THERE = (SpaceState.LIVE, SpaceState.BUILDING, SpaceState.KEPT)
-
-
-def _heeded(space: str, spaces: Iterable[Space]) -> bool:
-    return any(one.named and one.space == space for one in spaces)
-
-
-def _alike(one: str, other: str) -> bool:
-    return slug(one) == slug(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 
@@ -37,16 +38,19 @@ Breathe = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What was seen: `overlap` is the share of nearest notes in common, 0 for chance and 1 for all.
+class Compared:
+    """How two spaces answer the same questions.
 
-    It is None where there are too few notes to compare.
+    Attributes:
+        questions: How many were asked.
+        overlap: The share of nearest notes in common, 0 for chance and 1 for all; None where there
+            are too few notes to say.
+        pairs: Questions and notes near them.
     """
 
-    notes: int
-    questions: int
-    overlap: float | None
-    pairs: tuple[Pair, ...]
+    questions: int = 0
+    overlap: float | None = None
+    pairs: tuple[Pair, ...] = ()
 
 
 async def check_points(ledger: Ledger, new: Projection, breathe: Breathe) -> int:
@@ -77,17 +81,15 @@ async def check_points(ledger: Ledger, new: Projection, breathe: Breathe) -> int
 
 async def compare(
     ledger: Ledger, records: Records, old: Projection, new: Projection, breathe: Breathe
-) -> tuple[int, float | None, tuple[Pair, ...]]:
+) -> Compared:
     """Ask both spaces the same questions: past ones, or the notes' own where there are too few.
-
-    Returns how many, the overlap (see `Verified`), and pairs of a question and a note near it.
 
     Raises:
         ReembedRefused: What the new model finds has nothing to do with the texts.
     """
     notes, olds, news = await _sample(ledger, old, new)
     if len(notes) < _FEWEST_NOTES:
-        return 0, None, ()
+        return Compared()
     asked = await records.questions(_QUESTIONS)
     if len(asked) < _QUESTIONS:
         own = [note.question or note.text for note in notes]
@@ -120,7 +122,7 @@ async def compare(
         Pair(float(before[place]), float(after[place]), was, is_)
         for place, was, is_ in zip(places, old_rests, new_rests, strict=True)
     ]
-    return len(asked), overlap, tuple(pairs)
+    return Compared(len(asked), overlap, tuple(pairs))
 
 
 async def _sample(
@@ -128,12 +130,12 @@ async def _sample(
 ) -> tuple[list[Note], Vectors, Vectors]:
     """Notes that both indexes hold, with their vectors: shape (notes, dimension) each."""
     notes = await ledger.some_active(_NOTES)
-    held: list[dict[object, Held]] = []
+    held: list[dict[UUID, Held]] = []
     for projection in (old, new):
-        index, found = await projection.projector.open(), {}
+        index = await projection.projector.open()
+        held.append({})
         for start in range(0, len(notes), _PAGE):
-            found |= await index.held([note.id for note in notes[start : start + _PAGE]])
-        held.append({**found})
+            held[-1] |= await index.held([note.id for note in notes[start : start + _PAGE]])
     both = [n for n in notes if all(n.id in one and one[n.id].text == n.text for one in held)]
     if not both:
         return [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
@@ -190,14 +192,14 @@ def _refuse_nonsense(space: str, notes: Vectors, asked: Vectors, again: Vectors)
 
 def _overlap(before: Vectors, after: Vectors) -> float:
     """The mean share of nearest notes in common, chance taken off."""
-    count = before.shape[1]
+    count = int(before.shape[1])
     nearest = min(_NEAREST, max(1, count // 5))
-    shares = [
+    shares: list[float] = [
         len({*_best(was, nearest)} & {*_best(is_, nearest)}) / nearest
         for was, is_ in zip(before, after, strict=True)
     ]
     chance = nearest / count
-    return (float(np.mean(shares)) - chance) / (1 - chance)
+    return (sum(shares) / len(shares) - chance) / (1 - chance)
 
 
 def _best(row: Vectors, count: int) -> list[int]:

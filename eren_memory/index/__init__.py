@@ -103,8 +103,10 @@ class NoteIndex(Protocol):
 class IndexStore(Protocol):
     """Where the indexes are, one for each embedding space."""
 
-    alone: bool
-    """Whether one process at a time has an index open."""
+    @property
+    def alone(self) -> bool:
+        """Whether one process at a time has an index open."""
+        ...
 
     async def open(self, space: str, dimension: int, ledger_id: str) -> tuple[NoteIndex, bool]:
         """The index of a space, and whether it is new and has to be filled.
