@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from eren_memory.background_embedder import BackgroundEmbedder
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
@@ -195,14 +196,15 @@ def _chosen(settings: Settings) -> Chosen:
     return Chosen(settings.embedding_model, settings.embedding_url is not None, explicit)
 
 
-def _embedder(settings: Settings, space: str, endpoint: bool) -> Embedder:
+def _embedder(settings: Settings, space: str, endpoint: bool, background: bool) -> Embedder:
     """Of any space; the endpoint of the settings has the model that they name, and those made by it."""
     url = settings.embedding_url
     if url and (endpoint or space == settings.embedding_model):
         secret = settings.embedding_api_key
         key = secret.get_secret_value() if secret else None
         return EndpointEmbedder(space, url, key, settings.model_timeout)
-    return LocalEmbedder(space, settings.home)
+    kind = BackgroundEmbedder if background else LocalEmbedder
+    return kind(space, settings.home)
 
 
 def _store(settings: Settings) -> IndexStore:

@@ -20,6 +20,7 @@ from eren_memory.ledger import Ledger, Outbox, Pending
 # Notes that one projection step embeds, writes and makes durable together.
 _BATCH = 256
 _SETTLED_TOGETHER = 1_024
+_SETTLED_SLOWLY = 64
 # Waiting notes that a question takes along, the newest first: what somebody has just corrected.
 _TAKEN_ALONG = 64
 
@@ -220,7 +221,8 @@ class Projector:
             done += len(waiting.notes)
             if progress:
                 progress(done, max(total, done))
-            if len(self._unsettled) >= _SETTLED_TOGETHER:
+            # What is done slowly is also seen to go on, by those who count what still waits.
+            if len(self._unsettled) >= (_SETTLED_SLOWLY if pause else _SETTLED_TOGETHER):
                 await self._settle()
             if pause:
                 await pause(time.monotonic() - started)

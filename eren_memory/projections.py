@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from eren_memory.background_embedder import BackgroundEmbedder
 from eren_memory.embedder import Embedder
 from eren_memory.embedder_file import NAMES
 from eren_memory.errors import EmbedderError, ErenError
@@ -75,7 +76,8 @@ class Projections:
         ledger: The truth.
         store: Where the indexes are.
         chosen: What the settings name.
-        embedder_of: Makes the embedder of a space; the flag says that its model is behind an endpoint.
+        embedder_of: Makes the embedder of a space. The flags say that its model is behind an endpoint,
+            and that it is to work in the background until questions need it.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Projections:
         ledger: Ledger,
         store: IndexStore,
         chosen: Chosen,
-        embedder_of: Callable[[str, bool], Embedder],
+        embedder_of: Callable[[str, bool, bool], Embedder],
     ) -> None:
         self._ledger = ledger
         self._embedder_of = embedder_of
@@ -115,7 +117,7 @@ class Projections:
         if space not in self._open:
             known = (await self._ledger.spaces.all()).get(space)
             endpoint = known.endpoint if known else self.chosen.endpoint
-            embedder = self._embedder_of(space, endpoint)
+            embedder = self._embedder_of(space, endpoint, self._live is not None)
             projector = Projector(self._ledger, embedder, self.store)
             self._open[space] = Projection(embedder, projector, endpoint)
         self._open[space].leaving = False
@@ -229,6 +231,8 @@ class Projections:
         if before is not None and before.space == live:
             return
         after = await self.beside(live)
+        if isinstance(after.embedder, BackgroundEmbedder):
+            await after.embedder.to_foreground()
         if before is not None and before.projector.is_open:
             await after.projector.open()
             # All that stands in its outbox; a question would wait for it.
@@ -296,6 +300,8 @@ class Projections:
 
             async def load() -> None:
                 with suppress(EmbedderError):  # Who builds it says so.
+                    if isinstance(other.embedder, BackgroundEmbedder):
+                        await other.embedder.to_foreground()
                     await other.embedder.load()
 
             self._in_background(load())

