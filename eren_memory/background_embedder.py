@@ -63,8 +63,7 @@ class BackgroundEmbedder:
             try:
                 child.stdin.write(json.dumps(list(texts)).encode() + b"\n")
                 await child.stdin.drain()
-                if "error" in (told := await self._told(child)):
-                    raise EmbedderError(told["error"])
+                await self._told(child)
                 raw = await child.stdout.readexactly(4 * len(texts) * self._dimension)
             except (OSError, asyncio.IncompleteReadError) as error:
                 raise EmbedderError("The process of the embedding model ended.") from error
@@ -101,9 +100,6 @@ class BackgroundEmbedder:
             except BaseException:
                 self._end()
                 raise
-            if "error" in told:
-                self._end()
-                raise EmbedderError(told["error"])
             self._dimension = int(told["dimension"])
         return self._child
 
@@ -114,6 +110,8 @@ class BackgroundEmbedder:
         if not line:
             raise EmbedderError("The process of the embedding model ended; its output says why.")
         told: dict[str, Any] = json.loads(line)
+        if "error" in told:
+            raise EmbedderError(told["error"])
         return told
 
     def _end(self) -> None:

@@ -39,6 +39,12 @@ _SAYS = (
 )  # fmt: skip
 
 
+def say(text: str) -> None:
+    """A line on standard output, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def statement(n: int) -> str:
     """A sentence of its own for every number."""
     name, thing = _NAMES[n % 10], _THINGS[n // 10 % 10]
@@ -48,7 +54,11 @@ def statement(n: int) -> str:
 def settings_of(home: Path, model: str) -> Settings:
     """An installation with an endpoint that nobody asks, and an embedding model."""
     return Settings(
-        home=home, model="none", openai_base_url="http://127.0.0.1:9/v1", embedding_model=model
+        home=home,
+        model="none",
+        openai_base_url="http://127.0.0.1:9/v1",
+        embedding_model=model,
+        reembed_share=1.0,
     )
 
 
@@ -66,8 +76,17 @@ async def life(home: Path, notes: int, seed: int) -> None:
     draw = random.Random(seed)
     async with open_app(settings_of(home, NEW)) as app:
         await app.warm()
-        gaps, waits, wrong = [0.0], [], []
+        gaps: list[float] = [0.0]
+        waits: list[float] = []
+        wrong: list[str] = []
         ticking = asyncio.create_task(_ticks(gaps))
+        idle = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.reembedding_trial",
+            "--idle",
+            stdout=asyncio.subprocess.PIPE,
+        )
         async with app.reembedding.in_background():
             began, told = time.monotonic(), 0.0
             while True:
@@ -82,6 +101,7 @@ async def life(home: Path, notes: int, seed: int) -> None:
                         "live": app.embedder.space,
                         "building": state["building"],
                         "gap_ms": round(max(gaps) * 1000),
+                        "idle_gap_ms": await _gap_of(idle),
                         "asked": len(waits),
                         "ms_p50": round(float(np.median(waits)) * 1000),
                         "ms_p95": round(float(np.quantile(waits, 0.95)) * 1000),
@@ -89,7 +109,7 @@ async def life(home: Path, notes: int, seed: int) -> None:
                         "wrong": wrong[:3],
                         "seconds": round(time.monotonic() - began),
                     }
-                    print(json.dumps(line), flush=True)
+                    say(json.dumps(line))
         ticking.cancel()
 
 
@@ -101,6 +121,31 @@ async def _ticks(gaps: list[float]) -> None:
         now = time.perf_counter()
         gaps[0] = max(gaps[0], now - last - _TICK)
         last = now
+
+
+async def _idle() -> None:
+    """A process that does nothing else: how long the machine itself holds a loop up."""
+    gaps = [0.0]
+    ticking = asyncio.create_task(_ticks(gaps))
+    while True:
+        await asyncio.sleep(0.5)
+        try:
+            say(str(round(max(gaps) * 1000)))
+        except BrokenPipeError:
+            ticking.cancel()
+            os._exit(0)
+
+
+async def _gap_of(idle: asyncio.subprocess.Process) -> int:
+    last = 0
+    assert idle.stdout is not None
+    for _ in range(100):
+        try:
+            async with asyncio.timeout(0.01):
+                last = int(await idle.stdout.readline() or 0)
+        except TimeoutError:
+            break
+    return last
 
 
 async def _ask(
@@ -170,7 +215,7 @@ async def trial(home: Path, notes: int, kills: int, seed: int) -> int:
     draw, started = random.Random(seed), time.monotonic()
     if not (home / "notebook.db").exists():
         await fill(home, notes)
-        print(f"{notes} notes in {OLD} after {time.monotonic() - started:.0f} s", flush=True)
+        say(f"{notes} notes in {OLD} after {time.monotonic() - started:.0f} s")
     started, killed = time.monotonic(), 0
     while True:
         words = ["--life", "--home", str(home), "--notes", str(notes), "--seed", str(killed)]
@@ -194,11 +239,11 @@ async def trial(home: Path, notes: int, kills: int, seed: int) -> int:
         os.kill(child.pid, signal.SIGKILL)
         await child.wait()
         killed += 1
-        print(f"kill {killed} after {time.monotonic() - started:.0f} s: {last}", flush=True)
+        say(f"kill {killed} after {time.monotonic() - started:.0f} s: {last}")
         if after and killed >= kills:
             break
     end_state = await compare_all(home)
-    print(json.dumps(end_state, indent=1))
+    say(json.dumps(end_state, indent=1))
     good = end_state["missing"] == end_state["stale_vectors"] == sum(end_state["reconcile"]) == 0
     return 0 if good and end_state["active"] == end_state["in_index"] else 1
 
@@ -211,7 +256,10 @@ def main() -> int:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--life", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--idle", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.idle:
+        asyncio.run(_idle())
     if given.life:
         asyncio.run(life(given.home, given.notes, given.seed))
         return 0
