@@ -123,8 +123,8 @@ class BackgroundEmbedder:
 
 def _serve(name: str, home: str | None = None) -> None:
     """The child: embed a line of texts after the other, until standard input closes."""
-    # What libraries print must not stand among the answers.
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
+    # What libraries print must not stand among the answers; who asked may be gone.
+    with suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         os.nice(_NICE)
         asyncio.run(_answer(LocalEmbedder(name, Path(home) if home else None), out))
@@ -143,9 +143,8 @@ async def _answer(embedder: LocalEmbedder, out: Any) -> None:
             say({}, (await embedder.embed(json.loads(line))).tobytes())
     except EmbedderError as error:
         say({"error": str(error)})
-    except BrokenPipeError:
-        pass  # Who asked is gone.
-    await embedder.close()
+    finally:
+        await embedder.close()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,12 @@ NOTES = 400
 GUILD = "g"
 BY = By("worker")
 NEW = "hashed-stems"
+WORDS = ("ferry", "bridge", "library", "market", "tower", "school", "museum", "garden", "station")
+
+
+def statement(n: int) -> str:
+    things = [WORDS[n % 9], WORDS[n // 9 % 9], WORDS[n // 81 % 9]]
+    return f"The {things[0]} behind the {things[1]} of the old {things[2]} has number {n}."
 
 
 def start(settings: dict[str, Any], seed: int) -> None:
@@ -42,7 +48,7 @@ async def _work(settings: Settings, draw: random.Random) -> None:
                 number = draw.randint(1, NOTES)
                 try:
                     if draw.random() < 0.7:
-                        text = f"note {number} in form {draw.random()}"
+                        text = f"{statement(number)} Since {draw.choice(WORDS)} {draw.random()}."
                         await app.notebook.edit(GUILD, number, BY, text=text)
                     else:
                         act = draw.choice([app.notebook.retire, app.notebook.restore])
@@ -71,7 +77,7 @@ async def test_killed_at_random_it_goes_on_and_no_vector_is_missing_or_stale(
         if where == "server":
             values["qdrant_url"] = server.url
         async with open_app(Settings(**values)) as app:
-            drafts = [NoteDraft(f"note {n} as it was at first") for n in range(1, NOTES + 1)]
+            drafts = [NoteDraft(statement(n)) for n in range(1, NOTES + 1)]
             await app.notebook.add_many(GUILD, drafts, BY)
             await app.notebook.projector.project()
             await app.reembedding.wish(NEW, "ann")
