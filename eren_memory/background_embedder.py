@@ -83,7 +83,8 @@ class BackgroundEmbedder:
     async def close(self) -> None:
         """See `Embedder.close`."""
         async with self._turn:
-            child, _ = self._child, self._end()
+            child = self._child
+            self._end()
         if child is not None:
             await child.wait()
         await self._local.close()

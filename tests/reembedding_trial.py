@@ -167,7 +167,7 @@ async def _ask(
 
 
 async def _edit(app: App, draw: random.Random, notes: int) -> None:
-    number, word = draw.randint(1, notes), f"{draw.random():.9f}"
+    number, word = draw.randint(1, notes), time.time_ns()
     note = await app.notebook.ledger.note(GUILD, number)
     if note.status is not NoteStatus.ACTIVE:
         await app.notebook.restore(GUILD, number, BY)

@@ -17,6 +17,7 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import BadInput, IndexBusy, NoteIndexError, ReembedRefused
 from eren_memory.ledger import Outbox, SpaceState
+from eren_memory.reembedding import Reembedded
 from eren_memory.relevance import Task, read
 from tests import qdrant_http
 from tests.calibrated import calibrate
@@ -51,8 +52,12 @@ async def live(app: App) -> str:
     return await app.notebook.ledger.spaces.live()
 
 
-async def go_to(app: App, space: str = NEW):
+async def go_to(app: App, space: str = NEW) -> Reembedded:
     await app.reembedding.wish(space, "ann")
+    return await step(app)
+
+
+async def step(app: App) -> Reembedded:
     done = await app.reembedding.step()
     assert done is not None
     return done
@@ -105,7 +110,7 @@ async def test_no_text_is_embedded_twice_in_a_space_there_and_back_and_there_aga
     await app.notebook.retire("g", 8, ANN)
     back = await app.reembedding.wish_back("ann")
     assert back == OLD
-    done = await app.reembedding.step()
+    done = await step(app)
     assert (done.space, done.embedded) == (OLD, 1)
     assert await held_texts(app) == await wanted_texts(app)
     await app.notebook.add("g", NoteDraft("A new tower."), ANN)
@@ -336,7 +341,8 @@ async def test_a_wish_may_be_withdrawn_and_leaves_nothing(
         return await embed(some)
 
     monkeypatch.setattr(new.embedder, "embed", withdraw)
-    assert await go_to(app) is None
+    await app.reembedding.wish(NEW, "ann")
+    assert await app.reembedding.step() is None
     await app.reembedding.tidy()
     assert await live(app) == OLD
     assert not (settings.home / "index" / "notes_hashed_stems").exists()
@@ -346,6 +352,24 @@ async def test_two_models_whose_indexes_would_share_a_name_are_refused(app: App)
     await fill(app, 1)
     with pytest.raises(BadInput, match="differ in nothing but signs"):
         await app.reembedding.wish("Hashed_Words", "ann")
+
+
+async def test_how_far_it_is_can_be_seen_as_it_goes_on(app: App, monkeypatch):
+    monkeypatch.setattr("eren_memory.reembedding._BATCH", 8)
+    monkeypatch.setattr("eren_memory.projection._SETTLED_SLOWLY", 8)
+    await fill(app)
+    await app.reembedding.wish(NEW, "ann")
+    seen = [(await app.reembedding.state())["building"]["done"]]
+    new = await app.notebook.projector.beside(NEW)
+    embed = new.embedder.embed
+
+    async def look(some):
+        seen.append((await app.reembedding.state())["building"]["done"])
+        return await embed(some)
+
+    monkeypatch.setattr(new.embedder, "embed", look)
+    await step(app)
+    assert seen[:6] == [0, 0, 8, 16, 24, 32]
 
 
 async def test_questions_are_answered_and_the_loop_turns_while_notes_are_embedded(app: App):
@@ -377,6 +401,7 @@ class TestThresholds:
         done = await go_to(app)
         after = app.calibrations.get(Task.QUESTION, logprobs=True)
         assert done.calibration == after.fitted
+        assert after.fitted is not None
         assert after.fitted.startswith(f"carried over from {OLD} by ")
         assert after.fitted.endswith("(made for the test)")
         assert after != before
@@ -445,7 +470,7 @@ async def test_of_two_processes_one_builds_and_the_claim_of_a_dead_one_ends(sett
             assert await one.reembedding._claim(NEW)  # And then it is killed.
             assert await two.reembedding.step() is None
             now += timedelta(minutes=1)
-            done = await two.reembedding.step()
+            done = await step(two)
             assert (done.space, done.embedded) == (NEW, 40)
             assert not await one.notebook.ledger.spaces.switch(OLD, "x", now, {})
 
@@ -498,7 +523,7 @@ async def test_an_index_that_is_lost_while_it_is_built_is_built_again(settings: 
         await new.projector.project()
     shutil.rmtree(settings.home / "index" / "notes_hashed_stems")
     async with open_app(settings) as app:
-        done = await app.reembedding.step()
+        done = await step(app)
         assert (done.space, done.embedded) == (NEW, 40)
         assert await held_texts(app) == await wanted_texts(app)
     assert DIMENSION != STEMS

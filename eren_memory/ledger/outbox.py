@@ -126,16 +126,17 @@ class Outbox:
                 )
 
     async def enqueue_all(self) -> None:
-        """Have every active note projected: the index was lost and must be built again."""
+        """Have every active note projected that does not wait: the index was lost, or is new."""
         async with self._ledger.writing() as connection:
             await connection.execute(all_active(self._space))
 
 
 def all_active(space: Any) -> sa.Insert:
     """The statement that has every active note projected into the index of a space."""
+    waiting = sa.select(outbox.c.note_id).where(outbox.c.space == space)
     active = (
         sa.select(notes.c.id, sa.cast(space, sa.String(255)))
-        .where(notes.c.status == NoteStatus.ACTIVE)
+        .where(notes.c.status == NoteStatus.ACTIVE, notes.c.id.not_in(waiting))
         .order_by(notes.c.id)
     )
     return sa.insert(outbox).from_select(["note_id", "space"], active)
