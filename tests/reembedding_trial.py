@@ -3,7 +3,7 @@
 python -m tests.reembedding_trial [--notes 10000] [--kills 10] [--home FOLDER]
 
 A child process holds the notebook, asks and edits, and re-embeds in the background; it is killed with
-SIGKILL at random moments and started again until the new model is live. Then every vector is compared
+SIGKILL all along the way and started again until the new model is live. Then every vector is compared
 with that of its note's text, and the index with the ledger. Needs both models (`make mpnet`).
 """
 
@@ -210,45 +210,44 @@ async def compare_all(home: Path) -> dict[str, Any]:
         }
 
 
+async def _until(child: asyncio.subprocess.Process, share: float | None) -> str:
+    """Read what the child says until it has done a share; None: until it answers in the new space."""
+    answered = 0
+    assert child.stdout is not None
+    while line := await child.stdout.readline():
+        told = json.loads(line)
+        answered += told["live"] == NEW
+        building = told["building"]
+        if share is None:
+            far = answered > 10
+        else:
+            near = building is not None and building["done"] >= share * building["total"] - 40
+            far = answered > 0 or near
+        if far:
+            return line.decode().strip()
+    raise SystemExit(f"the child ended by itself: {await child.wait()}")
+
+
 async def trial(home: Path, notes: int, kills: int, seed: int) -> int:
     """Run it all; returns the exit status."""
     draw, started = random.Random(seed), time.monotonic()
     if not (home / "notebook.db").exists():
         await fill(home, notes)
         say(f"{notes} notes in {OLD} after {time.monotonic() - started:.0f} s")
-    started, killed = time.monotonic(), 0
-    while True:
-        words = ["--life", "--home", str(home), "--notes", str(notes), "--seed", str(killed)]
+    started = time.monotonic()
+    # All along the way, and twice between the last note and the switch.
+    moments = [draw.uniform(0.01, 0.99) for _ in range(kills - 2)] + [1.0, 1.0]
+    for number, share in enumerate([*sorted(moments), None], start=1):
+        words = ["--life", "--home", str(home), "--notes", str(notes), "--seed", str(number)]
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.reembedding_trial", *words, stdout=asyncio.subprocess.PIPE
         )
-        # At some moment of the start, or a while after it has gone on embedding.
-        early = draw.random() < 0.2
-        begun = time.monotonic() if early else None
-        end, last, after, first = draw.uniform(1, 20 if early else 8), "", 0, None
-        while killed >= kills or begun is None or time.monotonic() - begun < end:
-            try:
-                async with asyncio.timeout(1):
-                    line = await child.stdout.readline()  # type: ignore[union-attr]
-            except TimeoutError:
-                continue
-            if not line:
-                raise SystemExit(f"the child ended by itself: {await child.wait()}")
-            last = line.decode().strip()
-            told = json.loads(last)
-            done = (told["building"] or {"done": -1})["done"]
-            first = done if first is None else first
-            if begun is None and done != first:
-                begun = time.monotonic()
-            after += told["live"] == NEW
-            if after > 10:
-                break
-        os.kill(child.pid, signal.SIGKILL)
+        last = await _until(child, share)
+        await asyncio.sleep(draw.uniform(0, 3))
+        if child.returncode is None:
+            os.kill(child.pid, signal.SIGKILL)
         await child.wait()
-        killed += 1
-        say(f"kill {killed} after {time.monotonic() - started:.0f} s: {last}")
-        if after and killed >= kills:
-            break
+        say(f"kill {number} after {time.monotonic() - started:.0f} s: {last}")
     end_state = await compare_all(home)
     say(json.dumps(end_state, indent=1))
     good = end_state["missing"] == end_state["stale_vectors"] == sum(end_state["reconcile"]) == 0

@@ -406,6 +406,7 @@ class TestThresholds:
         assert after.fitted.endswith("(made for the test)")
         assert after != before
         assert after.decision.verdict == before.decision.verdict
+        assert done.agreement is not None
         assert done.agreement > 0.8
         assert app.is_calibrated
 
