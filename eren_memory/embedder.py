@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -204,7 +205,11 @@ def _load(name: str, home: Path | None) -> SentenceTransformer:
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        return SentenceTransformer(str(where), device="cpu")
+        model = SentenceTransformer(str(where), device="cpu")
+        # What torch brings stays for good. Looking through it for garbage, again and again, would
+        # hold the event loop up for a quarter of a second each time.
+        gc.freeze()
+        return model
     except EmbedderError:
         raise
     except Exception as error:  # Hub, file and format errors come in many classes.
