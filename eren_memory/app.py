@@ -22,13 +22,14 @@ from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
-from eren_memory.index import NoteIndex
 from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
-from eren_memory.projection import Progress, Projector
+from eren_memory.projection import Progress
+from eren_memory.projections import Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
+from eren_memory.reembedding import Reembedding
 from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
 from eren_memory.running import Jobs
@@ -53,20 +54,35 @@ class App:
     communities: Communities
     eren: Eren
     chat_model: ChatModel
-    embedder: Embedder
-    calibrations: Calibrations
     local_server: LocalServer | None
     audits: Audits
     findings: Findings
     auditor: Auditor
     by_model: Mapping[str, Eren]
     """The assistant on each model that is offered, the main one first."""
-    all_calibrations: Mapping[str, Calibrations]
-    """Of each of these models."""
+    calibrations_of: Mapping[str, Calibrations]
+    """Of each of these models, of whatever space."""
     jobs: Jobs
     """What runs by itself; `schedule` has it run."""
     connect: Callable[[], Awaitable[Endpoint]]
     """Where the chat model is; may start it."""
+    reembedding: Reembedding
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder of the live space."""
+        return self.notebook.embedder
+
+    @property
+    def all_calibrations(self) -> dict[str, Calibrations]:
+        """Of each model that is offered, what its decisions are made with just now."""
+        space = self.embedder.space
+        return {model: one.of(space) for model, one in self.calibrations_of.items()}
+
+    @property
+    def calibrations(self) -> Calibrations:
+        """Those of the main model."""
+        return self.all_calibrations[self.models[0]]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -170,7 +186,10 @@ async def open_app(
         LedgerError: The data folder or the database cannot be used.
     """
     async with open_ledger(parts.database_url(settings)) as ledger:
-        embedder = parts.embedder(settings)
+        projections = Projections(
+            ledger, parts.store(settings), parts.chosen(settings), partial(parts.embedder, settings)
+        )
+        await projections.begin()
         server = parts.local_server(settings) if settings.wants_local_model else None
         connect = server.connect if server is not None else parts.remote(settings)
 
@@ -179,34 +198,29 @@ async def open_app(
             return model if on_call is None else WatchedModel(model, on_call)
 
         model = model_named(server.model_name if server else settings.offered_models[0])
-
-        async def open_index(embedder: Embedder, ledger_id: str) -> tuple[NoteIndex, bool]:
-            return await parts.open_index(settings, embedder, ledger_id)
-
-        projector = Projector(ledger, embedder, open_index)
-        notebook = Notebook(ledger, embedder, projector, Judge(model), clock)
+        notebook = Notebook(ledger, projections, Judge(model), clock)
 
         def eren_on(model: ChatModel) -> tuple[Eren, Calibrations]:
             own = own_calibrations(settings)
-            calibrations = Calibrations(model.name, embedder.space, PROMPT_VERSION, own)
+            space = projections.live.space
+            calibrations = Calibrations(model.name, space, PROMPT_VERSION, own)
             return Eren(notebook, model, calibrations, style), calibrations
 
         eren, calibrations = eren_on(model)
         main, *further = settings.offered_models
-        by_model, all_calibrations = {main: eren}, {main: calibrations}
+        by_model, calibrations_of = {main: eren}, {main: calibrations}
         communities = Communities(ledger)
         jobs = Jobs(Runs(ledger), partial(_zones, communities), settings.zone, clock)
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
-            closing.push_async_callback(embedder.close)
             if server is not None:
                 closing.push_async_callback(server.close)
             closing.push_async_callback(model.close)
             for name in further:
                 other = model_named(name)
                 closing.push_async_callback(other.close)
-                by_model[name], all_calibrations[name] = eren_on(other)
-            closing.push_async_callback(projector.close)
+                by_model[name], calibrations_of[name] = eren_on(other)
+            closing.push_async_callback(projections.close)
             audits, findings = Audits(ledger), Findings(ledger)
             auditor = Auditor(
                 notebook,
@@ -217,6 +231,14 @@ async def open_app(
                 parts.kept(settings),
                 clock,
             )
+            reembedding = Reembedding(
+                ledger,
+                projections,
+                [*calibrations_of.values()],
+                own_calibrations(settings),
+                parts.pace(settings),
+                clock,
+            )
             app = App(
                 settings,
                 notebook,
@@ -225,17 +247,17 @@ async def open_app(
                 communities,
                 eren,
                 model,
-                embedder,
-                calibrations,
                 server,
                 audits,
                 findings,
                 auditor,
                 by_model,
-                all_calibrations,
+                calibrations_of,
                 jobs,
                 connect,
+                reembedding,
             )
             beside = files_of_a_backup(settings)
-            jobs.add(*Upkeep(settings, notebook, app.sweep, beside, all_calibrations, clock).jobs())
+            in_use = partial(getattr, app, "all_calibrations")
+            jobs.add(*Upkeep(settings, notebook, app.sweep, beside, in_use, clock).jobs())
             yield app

@@ -45,6 +45,28 @@ class Calibrations:
         self._names = (model, embedder, prompt)
         self._own = own
         self._known: dict[Key, Calibration] | None = None
+        self._others: dict[str, Calibrations] = {}
+
+    def of(self, embedder: str) -> Calibrations:
+        """Those of the same chat model in another embedding space."""
+        if embedder == self._names[1]:
+            return self
+        if embedder not in self._others:
+            model, _, prompt = self._names
+            self._others[embedder] = Calibrations(model, embedder, prompt, self._own)
+        return self._others[embedder]
+
+    def forget(self) -> None:
+        """Read the operator's file again: it was written."""
+        self._known = None
+        self._others = {}
+
+    def known(self, task: Task, *, logprobs: bool) -> Calibration | None:
+        """The decision's parameters for exactly this key, if there are any. Raises as `get`."""
+        if self._known is None:
+            own = read(self._own) if self._own.is_file() else {}
+            self._known = _shipped() | own
+        return self._known.get(self.key(task, logprobs=logprobs))
 
     def key(self, task: Task, *, logprobs: bool) -> Key:
         """What a calibration is kept under."""
@@ -52,12 +74,9 @@ class Calibrations:
 
     def get(self, task: Task, *, logprobs: bool) -> Calibration:
         """The decision's parameters. Raises `ConfigError` for a damaged file of the operator's."""
-        if self._known is None:
-            own = read(self._own) if self._own.is_file() else {}
-            self._known = _shipped() | own
         for graded in (logprobs, not logprobs):
             # An endpoint without log-probabilities has only the one; gate and band are the same.
-            if found := self._known.get(self.key(task, logprobs=graded)):
+            if found := self.known(task, logprobs=graded):
                 return found
         return DEFAULT
 
@@ -86,7 +105,10 @@ def write(path: Path, made: dict[Key, Calibration]) -> None:
         known = {}
     entries = [{"key": asdict(key), **asdict(value)} for key, value in (known | made).items()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    # As a whole: whoever reads it, or is killed, never sees half a file.
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
 
 
 @cache

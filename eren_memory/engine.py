@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from eren_memory.calibrations import Calibrations
 from eren_memory.community import Turn
@@ -23,6 +24,7 @@ from eren_memory.notebook import Notebook
 from eren_memory.prompts import Style
 from eren_memory.proposing import proposed, proposing
 from eren_memory.relevance import Task
+from eren_memory.space import Projection
 from eren_memory.strategies import STRATEGIES, Asking, Strategy
 from eren_memory.text import question_text
 
@@ -36,7 +38,7 @@ class Eren:
     Args:
         notebook: Where corrections are searched.
         model: Answers, and testifies about relevance.
-        calibrations: The decision's parameters.
+        calibrations: The decision's parameters, of any embedding space.
         style: How answers are phrased.
         strategies: The methods to choose from, by name.
     """
@@ -90,11 +92,12 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(method)
-        asking = self._asking(style, on_text)
-        if conversation:
-            asked = await asking.standalone(conversation, asked)
-        candidates = await self._candidates(asked, place, strategy)
-        return await _answered(asked, candidates, strategy, asking, started)
+        async with self._space(strategy) as space:
+            asking = self._asking(space, style, on_text)
+            if conversation:
+                asked = await asking.standalone(conversation, asked)
+            candidates = await self._candidates(asked, place, strategy, space)
+            return await _answered(asked, candidates, strategy, asking, started)
 
     async def preview(
         self,
@@ -118,10 +121,12 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(DEFAULT_METHOD)
-        candidates = await self._notebook.search_with(
-            place, asked, strategy.candidates, draft, instead_of
-        )
-        return await _answered(asked, candidates, strategy, self._asking(style), started)
+        async with self._space(strategy) as space:
+            candidates = await self._notebook.search_with(
+                place, asked, strategy.candidates, draft, instead_of, space
+            )
+            asking = self._asking(space, style)
+            return await _answered(asked, candidates, strategy, asking, started)
 
     async def check(self, claim: str, place: Place, method: str = DEFAULT_METHOD) -> ClaimCheck:
         """Whether the notebook supports or refutes a claim; silent: the unedited model's yes or no.
@@ -130,9 +135,10 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(claim, "claim"), self._strategy(method)
-        candidates = await self._candidates(asked, place, strategy)
-        asking = self._asking()
-        checked = await strategy.check(asked, candidates, asking)
+        async with self._space(strategy) as space:
+            candidates = await self._candidates(asked, place, strategy, space)
+            asking = self._asking(space)
+            checked = await strategy.check(asked, candidates, asking)
         trace = Trace(
             method,
             checked.path,
@@ -155,21 +161,25 @@ class Eren:
         reply = await self._model.complete(proposing(note.text), max_tokens=_PROPOSAL_TOKENS)
         return proposed(reply.text, [*note.probes.change, *note.probes.keep])
 
-    def _asking(
-        self, style: Style | None = None, on_text: Callable[[str], None] | None = None
-    ) -> Asking:
-        return Asking(
-            self._model,
-            style or self._style,
-            self._calibrations,
-            self._notebook.embedder,
-            on_text,
-        )
+    def _space(self, strategy: Strategy) -> AbstractAsyncContextManager[Projection]:
+        """The space in which a question begins, and stays to its end."""
+        return self._notebook.projector.using(searching=strategy.candidates > 0)
 
-    async def _candidates(self, text: str, place: Place, strategy: Strategy) -> Sequence[Candidate]:
+    def _asking(
+        self,
+        space: Projection,
+        style: Style | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Asking:
+        calibrations = self._calibrations.of(space.space)
+        return Asking(self._model, style or self._style, calibrations, space.embedder, on_text)
+
+    async def _candidates(
+        self, text: str, place: Place, strategy: Strategy, space: Projection
+    ) -> Sequence[Candidate]:
         if not strategy.candidates:
             return []
-        return await self._notebook.search(place, text, strategy.candidates)
+        return await self._notebook.search(place, text, strategy.candidates, space)
 
     def _strategy(self, method: str) -> Strategy:
         if method not in self._strategies:

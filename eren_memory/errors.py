@@ -21,6 +21,7 @@
     ├── NoteIndexError              the search index failed; the ledger is unharmed
     │   └── IndexBusy               another process holds the embedded index
     ├── EmbedderError               the embedding model cannot be loaded or failed
+    ├── ReembedRefused              a new embedding model failed its verification; the old one stays
     ├── ModelError                  the chat model gave no usable answer
     │   ├── ModelUnreachable        connection refused, reset, timed out, server error
     │   ├── ModelUnauthorised
@@ -126,6 +127,10 @@ class IndexBusy(NoteIndexError):
 
 class EmbedderError(ErenError):
     """The embedding model cannot be loaded, or failed."""
+
+
+class ReembedRefused(ErenError):
+    """A new embedding model cannot be used."""
 
 
 class ModelError(ErenError):

@@ -14,7 +14,8 @@ from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, IndexBusy, NoteIndexError
 from eren_memory.index import Vectors
 from eren_memory.ledger import Ledger
-from eren_memory.projection import Projector
+from eren_memory.projections import Projections
+from eren_memory.space import Projection
 
 # Notes that a new one is compared with.
 _NEAR = 20
@@ -33,27 +34,45 @@ class Finder:
     def __init__(
         self,
         ledger: Ledger,
-        embedder: Embedder,
-        projector: Projector,
+        projector: Projections,
         judge: Judge,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.ledger = ledger
         self.projector = projector
-        self.embedder = embedder
         self._judge = judge
         self._clock = clock
 
-    async def search(self, place: Place, text: str, limit: int) -> list[Candidate]:
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder of the live space."""
+        return self.projector.live.embedder
+
+    async def search(
+        self, place: Place, text: str, limit: int, within: Projection | None = None
+    ) -> list[Candidate]:
         """The notes that may answer there and now, nearest to `text`, best first.
+
+        Args:
+            place: Where it is asked.
+            text: The question.
+            limit: How many.
+            within: The space in which the question is answered; None for the live one.
 
         Raises:
             IndexBusy: Another process holds the embedded index.
         """
-        return await self._search(View(place.guild_id, place.channels, self._clock()), text, limit)
+        view = View(place.guild_id, place.channels, self._clock())
+        return await self._search(view, text, limit, within)
 
     async def search_with(
-        self, place: Place, text: str, limit: int, draft: NoteDraft, instead_of: Collection[int]
+        self,
+        place: Place,
+        text: str,
+        limit: int,
+        draft: NoteDraft,
+        instead_of: Collection[int],
+        within: Projection,
     ) -> list[Candidate]:
         """What `search` would find if `draft` were a note and those `instead_of` were gone.
 
@@ -66,9 +85,9 @@ class Finder:
         """
         now = self._clock()
         view, note = View(place.guild_id, place.channels, now), _imagined(draft, place, now)
-        asked, written = await self.embedder.embed([text, note.text])
+        asked, written = await within.embedder.embed([text, note.text])
         # As many more as are taken out again.
-        found = await self._near(view, text, asked[None], limit + len(instead_of))
+        found = await self._near(view, text, asked[None], limit + len(instead_of), within)
         left = [one for one in found if one.note.number not in instead_of]
         if note.visible_to(view):
             dense = float(asked @ written)
@@ -105,16 +124,23 @@ class Finder:
             draft, [one for one in living if one.note.number != apart_from]
         )
 
-    async def _search(self, view: View, text: str, limit: int) -> list[Candidate]:
-        return await self._near(view, text, await self.embedder.embed([text]), limit)
+    async def _search(
+        self, view: View, text: str, limit: int, within: Projection | None = None
+    ) -> list[Candidate]:
+        if within is None:
+            async with self.projector.using() as live:
+                return await self._search(view, text, limit, live)
+        return await self._near(view, text, await within.embedder.embed([text]), limit, within)
 
-    async def _near(self, view: View, text: str, asked: Vectors, limit: int) -> list[Candidate]:
-        index = await self.projector.ready()
+    async def _near(
+        self, view: View, text: str, asked: Vectors, limit: int, within: Projection
+    ) -> list[Candidate]:
+        index = await within.projector.ready()
         try:
             hits = await index.search(text, asked, view, limit)
         except NoteIndexError:
             # A backup that is restored brings another index; the one in hand is closed then.
-            if (exchanged := await self.projector.ready()) is index:
+            if (exchanged := await within.projector.ready()) is index:
                 raise
             hits = await exchanged.search(text, asked, view, limit)
         current = await self.ledger.by_ids([hit.note_id for hit in hits])

@@ -15,7 +15,7 @@ from pathlib import Path
 from eren_memory.domain import NoteStatus
 from eren_memory.errors import BackupRefused, IndexBusy, NoteIndexError
 from eren_memory.ledger import Ledger, back_up
-from eren_memory.projection import Projector
+from eren_memory.projections import Projections
 
 # After so long the row at the head of the outbox is not slow, but stuck.
 _STUCK = timedelta(minutes=5)
@@ -32,7 +32,9 @@ class OutboxWatch:
         clock: The present.
     """
 
-    def __init__(self, ledger: Ledger, projector: Projector, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, ledger: Ledger, projector: Projections, clock: Callable[[], datetime]
+    ) -> None:
         self._ledger = ledger
         self._projector = projector
         self._clock = clock
@@ -58,7 +60,7 @@ class OutboxWatch:
         return f"{waiting} notes are being taken up."
 
 
-async def purge(ledger: Ledger, projector: Projector, before: datetime) -> str:
+async def purge(ledger: Ledger, projector: Projections, before: datetime) -> str:
     """Remove the tombstones of notes that have been out of use since before then.
 
     A tombstone refuses earlier revisions of its note that arrive late. So only those go whose note

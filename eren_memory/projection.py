@@ -1,12 +1,12 @@
-"""From the ledger to the index: every change once, in order of need, and never lost on the way."""
+"""From the ledger to one index: every change once, in order of need, and never lost on the way."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -14,48 +14,37 @@ import numpy as np
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, ErenError
-from eren_memory.index import NoteIndex
-from eren_memory.ledger import Ledger, Pending
+from eren_memory.index import IndexStore, NoteIndex
+from eren_memory.ledger import Ledger, Outbox, Pending
 
 # Notes that one projection step embeds, writes and makes durable together.
 _BATCH = 256
 _SETTLED_TOGETHER = 1_024
-# How often the holder of the index looks for what other processes wrote.
-_LOOK_SECONDS = 1.0
-# Looks after which notes are tried again that the embedder refused.
-_TRY_AGAIN = 60
+_SETTLED_SLOWLY = 64
 # Waiting notes that a question takes along, the newest first: what somebody has just corrected.
 _TAKEN_ALONG = 64
 
 _log = logging.getLogger(__name__)
 
-OpenIndex = Callable[[Embedder, str], Awaitable[tuple[NoteIndex, bool]]]
-"""Opens the index of an embedder's space for a ledger's id; the flag says that it is new."""
 Progress = Callable[[int, int], None]
 """Called with (done, total) as long work goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What differed between ledger and index; all of it is repaired.
-
-    `missing` notes were not in the index, `stale` ones differed there, `orphaned` points belong to
-    no note of this ledger.
-    """
-
-    checked: int
-    missing: int
-    stale: int
-    orphaned: int
+Pause = Callable[[float], Awaitable[None]]
+"""Awaited after each batch, with the seconds that it took."""
 
 
 class Projector:
-    """Keeps the index a copy of the ledger. Opened by the first who needs the index."""
+    """Keeps the index of one space a copy of the ledger. Opened by the first who needs it.
 
-    def __init__(self, ledger: Ledger, embedder: Embedder, open_index: OpenIndex) -> None:
+    Attributes:
+        embedded: Texts that were embedded so far.
+    """
+
+    def __init__(self, ledger: Ledger, embedder: Embedder, store: IndexStore) -> None:
         self._ledger = ledger
         self._embedder = embedder
-        self._open_index = open_index
+        self._store = store
+        self.outbox = Outbox(ledger, embedder.space)
+        self.embedded = 0
         self._index: NoteIndex | None = None
         self._ledger_id = ""
         self._whole = False
@@ -64,44 +53,43 @@ class Projector:
         self._unembeddable: set[UUID] = set()
         # Outbox rows whose notes are in the index, and found, but not yet safe from a power cut.
         self._unsettled: list[int] = []
-        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has the index open."""
+        return self._index is not None
 
     async def open(self) -> NoteIndex:
         """Open the index and load the embedding model, once.
 
-        From then on this process holds the index, and takes up within two seconds what others write.
-
         Raises:
+            EmbedderError: The model cannot be loaded.
             IndexBusy: Another process holds the embedded index.
         """
         async with self._opening:
             if self._index is None:
                 self._ledger_id = await self._ledger.id()
-                index, new = await self._open_index(self._embedder, self._ledger_id)
+                index, new = await self._store.open(
+                    self._embedder.space, await self._embedder.load(), self._ledger_id
+                )
                 try:
                     if new or await index.count() < await self._known_to_index():
-                        await self._ledger.outbox.enqueue_all()
+                        await self.outbox.enqueue_all()
                     index.stamp()
                 except BaseException:
                     await index.close()
                     raise
                 self._index = index
-            if self._watch is None or self._watch.done():
-                self._watch = asyncio.create_task(self._take_up())
             return self._index
 
     async def close(self) -> None:
         """Close the index."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
         if self._index is not None:
             try:
                 await self._settle()
             except ErenError as error:
                 _log.warning("Notes are indexed again at the next start: %s", error)
-        await self._let_go()
+        await self.let_go()
 
     async def ready(self) -> NoteIndex:
         """The index with everything in it that a search has to see.
@@ -115,7 +103,7 @@ class Projector:
             self._whole = True
             return index
         async with self._projecting:
-            newest = await self._waiting(None, newest=_TAKEN_ALONG)
+            newest = await self._waiting(None, _TAKEN_ALONG, newest=True)
             if newest.rows:
                 await self._write(index, newest)
         return index
@@ -131,9 +119,17 @@ class Projector:
             # The ledger has the write, and the outbox the rest: it must not be reported as failed.
             _log.warning("A note waits for the index: %s", error)
 
-    async def project(self, progress: Progress | None = None) -> int:
-        """Bring the index up to the ledger, durably; returns how many notes were written to it."""
-        done = await self._project(progress=progress)
+    async def project(
+        self, progress: Progress | None = None, *, batch: int = 0, pause: Pause | None = None
+    ) -> int:
+        """Bring the index up to the ledger, durably; returns how many notes were written to it.
+
+        Args:
+            progress: Hears how far it is.
+            batch: Notes at a time; 0 for the usual number.
+            pause: What is done between two batches.
+        """
+        done = await self._project(progress=progress, batch=batch, pause=pause)
         await self._settle()
         return done
 
@@ -144,100 +140,59 @@ class Projector:
         async with self._projecting:
             yield index
 
-    async def reconcile(self, progress: Progress | None = None) -> Reconciled:
-        """Compare the index with the ledger in both directions, and repair what differs.
-
-        A point of an earlier moment is removed and made again, because the index refuses to go back
-        to a lower revision by itself.
-        """
-        await self.project()
-        index = await self.open()
-        checked = missing = stale = orphaned = 0
-        total = await self._ledger.active_count()
-        seen: set[UUID] = set()
-        async for held in index.scan(_BATCH):
-            async with self._projecting:
-                waiting = await self._ledger.outbox.waiting(held.keys())
-                notes = await self._ledger.by_ids(held.keys() - waiting)
-                wrong = [
-                    one
-                    for one in held.keys() - waiting
-                    if one not in notes or index.payload(notes[one]) != held[one]
-                ]
-                await index.remove(wrong)
-                known = [one for one in wrong if one in notes]
-                await self._ledger.outbox.enqueue(known)
-            seen |= held.keys()
-            stale, orphaned = stale + len(known), orphaned + len(wrong) - len(known)
-            checked += len(held)
-            if progress:
-                progress(checked, max(total, checked))
-        last: UUID | None = None
-        while page := await self._ledger.active_after(last, _BATCH):
-            absent = [note.id for note in page if note.id not in seen]
-            await self._ledger.outbox.enqueue(absent)
-            missing, last = missing + len(absent), page[-1].id
-        await self.project(progress)
-        return Reconciled(checked + missing, missing, stale, orphaned)
-
-    async def _let_go(self) -> None:
+    async def let_go(self) -> None:
+        """Close the index as it is; the next who needs it opens it again, of whatever ledger."""
         async with self._opening, self._projecting:
             if self._index is not None:
                 await self._index.close()
                 self._index = None
                 self._whole = False
+            self._unsettled = []
+
+    def try_again(self) -> None:
+        """Have notes tried again that the embedder refused."""
+        self._unembeddable.clear()
 
     async def _known_to_index(self) -> int:
         """Active notes that an intact index must hold: those that do not wait in the outbox."""
-        return await self._ledger.active_count() - await self._ledger.outbox.count()
-
-    async def _take_up(self) -> None:
-        """Project what other processes wrote, for as long as the index is open."""
-        told, looks = "", 0
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            looks += 1
-            if looks % _TRY_AGAIN == 0:
-                self._unembeddable.clear()
-            try:
-                if await self._ledger.id() != self._ledger_id:
-                    self._unsettled.clear()
-                    await self._let_go()  # A backup was restored: its index is another.
-                await self.project()
-                told = ""
-            except ErenError as error:
-                if str(error) != told:  # Once, not every second.
-                    told = str(error)
-                    _log.warning("Notes wait for the index: %s", error)
-            except Exception:  # noqa: BLE001 - Whatever it was: without this task nothing would be taken up.
-                _log.exception("Taking up notes failed; it is tried again")
+        return await self._ledger.active_count() - await self.outbox.count()
 
     async def _project(
-        self, of: Collection[UUID] | None = None, progress: Progress | None = None
+        self,
+        of: Collection[UUID] | None = None,
+        progress: Progress | None = None,
+        batch: int = 0,
+        pause: Pause | None = None,
     ) -> int:
         index = await self.open()
-        total = await self._ledger.outbox.count() if progress else 0
+        total = await self.outbox.count() if progress else 0
         done = 0
         while True:
+            started = time.monotonic()
             # Let go of after every batch: whoever corrects something now comes in between.
             async with self._projecting:
-                waiting = await self._waiting(of)
+                waiting = await self._waiting(of, batch or _BATCH)
                 if not waiting.rows:
                     return done
                 await self._write(index, waiting)
             done += len(waiting.notes)
             if progress:
                 progress(done, max(total, done))
-            if len(self._unsettled) >= _SETTLED_TOGETHER:
+            # What is done slowly is also seen to go on, by those who count what still waits.
+            if len(self._unsettled) >= (_SETTLED_SLOWLY if pause else _SETTLED_TOGETHER):
                 await self._settle()
+            if pause:
+                await pause(time.monotonic() - started)
 
-    async def _waiting(self, of: Collection[UUID] | None, newest: int = 0) -> Pending:
-        return await self._ledger.outbox.pending(
-            newest or _BATCH,
+    async def _waiting(
+        self, of: Collection[UUID] | None, limit: int, *, newest: bool = False
+    ) -> Pending:
+        return await self.outbox.pending(
+            limit,
             of=of,
             without=self._unembeddable,
             besides=self._unsettled,
-            newest=newest > 0,
+            newest=newest,
         )
 
     async def _settle(self) -> None:
@@ -249,24 +204,28 @@ class Projector:
         async with self._projecting:
             if self._unsettled and self._index is not None:
                 await self._index.checkpoint()
-                await self._ledger.outbox.projected(self._unsettled)
+                await self.outbox.projected(self._unsettled)
                 self._unsettled = []
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
         active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
-        dimension = await self._embedder.load()
-        vectors = np.zeros((len(pending.notes), dimension), dtype=np.float32)
-        if active:
+        vectors = np.zeros((len(pending.notes), await self._embedder.load()), dtype=np.float32)
+        # What kept its text, or was written before a kill, has its vector.
+        held = await index.held([note.id for note in active])
+        known = {one: kept.dense for one, kept in held.items()}
+        new = [n for n in active if n.id not in held or held[n.id].text != n.text]
+        if new:
             try:
-                embedded = await self._embedder.embed([note.text for note in active])
+                embedded = await self._embedder.embed([note.text for note in new])
             except EmbedderError:
-                if not await self._set_aside(active):
+                if not await self._set_aside(new):
                     raise
                 return
-            rows = [
-                row for row, note in enumerate(pending.notes) if note.status is NoteStatus.ACTIVE
-            ]
-            vectors[rows] = embedded
+            self.embedded += len(new)
+            known |= {note.id: vector for note, vector in zip(new, embedded, strict=True)}
+        for row, note in enumerate(pending.notes):
+            if note.status is NoteStatus.ACTIVE:
+                vectors[row] = known[note.id]
         await index.upsert(pending.notes, vectors)
         if any(note.status is NoteStatus.ERASED for note in pending.notes):
             index.unstamp()

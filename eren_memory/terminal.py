@@ -5,9 +5,9 @@ Notes and answers are untrusted: characters that a terminal would obey are shown
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eren_memory.domain import (
     Answer,
@@ -119,6 +119,23 @@ def said(compared: Compared) -> str:
     if not compared.by_model:
         return "\n  Compared without the model: conflicts in other words may be missed."
     return ""
+
+
+def reembedding_text(state: Mapping[str, Any]) -> str:
+    """How far it is to another embedding model, what was kept, refused, or is only in the settings."""
+    told = []
+    if building := state["building"]:
+        share = f"{building['done']:,} of {building['total']:,} notes"
+        told.append(f"{building['space']} is being built: {share}")
+    if state["named"]:
+        told.append(
+            f"the settings name {state['named']}: the bot goes over to it when it starts, or run "
+            "eren reembed"
+        )
+    if kept := state["kept"]:
+        told.append(f"{kept['space']} is kept until {kept['until'][:10]}")
+    told += [f"refused: {why}" for why in state["refused"].values()]
+    return shown("; ".join(told)) or "none"
 
 
 def _value(value: object) -> str:

@@ -30,14 +30,14 @@ class Upkeep:
     """What the jobs work on.
 
     `sweep` forgets what has had its time, `beside` are the files of a backup besides the ledger,
-    `calibrations` those of every model that is offered.
+    `calibrations` gives those in use of every model that is offered.
     """
 
     settings: Settings
     notebook: Notebook
     sweep: Callable[[datetime], Awaitable[Swept]]
     beside: Mapping[str, Path]
-    calibrations: Mapping[str, Calibrations]
+    calibrations: Callable[[], Mapping[str, Calibrations]]
     clock: Callable[[], datetime]
 
     def jobs(self) -> list[Job]:
@@ -75,7 +75,7 @@ class Upkeep:
         )
 
     async def _propose(self) -> str:
-        found = await proposals(self.notebook.ledger, self.calibrations)
+        found = await proposals(self.notebook.ledger, self.calibrations())
         if any(one.better for one in found):
             _log.warning(summary(found))
         return summary(found)

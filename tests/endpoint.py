@@ -19,6 +19,7 @@ from aiohttp import web
 from eren_memory.wording import STAND_IN
 
 DIMENSION = 64
+STEMS = 96
 
 
 @dataclass
@@ -58,6 +59,10 @@ class Endpoint:
     rejects: dict[str, str] = field(default_factory=dict)
     rules: list[tuple[str, Reply | Callable[[dict[str, Any]], Reply]]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
+    embedded_by: list[tuple[str, str]] = field(default_factory=list)
+    """The same with the model's name."""
+    embedders: dict[str, Callable[[str], np.ndarray]] = field(default_factory=dict)
+    """Models that embed in another way than `words_vector`, by name."""
     unembeddable: str | None = None
     streams: bool = True
     """Whether `stream: true` is heeded."""
@@ -115,8 +120,10 @@ class Endpoint:
         if self.unembeddable and any(self.unembeddable in text for text in asked["input"]):
             return web.json_response({"error": {"message": "too long"}}, status=400)
         self.embedded += asked["input"]
+        self.embedded_by += [(asked["model"], text) for text in asked["input"]]
+        vector = self.embedders.get(asked["model"], words_vector)
         data = [
-            {"object": "embedding", "index": place, "embedding": words_vector(text).tolist()}
+            {"object": "embedding", "index": place, "embedding": vector(text).tolist()}
             for place, text in enumerate(asked["input"])
         ]
         return web.json_response({"object": "list", "data": data, "model": asked["model"]})
@@ -140,6 +147,14 @@ def words_vector(text: str) -> np.ndarray:
     vector = np.full(DIMENSION, 1e-3, dtype=np.float32)
     for word in re.findall(r"\w+", text.lower()):
         vector[int(hashlib.md5(word.encode()).hexdigest(), 16) % DIMENSION] += 1
+    return vector / np.linalg.norm(vector)
+
+
+def stems_vector(text: str) -> np.ndarray:
+    """As `words_vector`, of the words' beginnings, in another dimension: another space."""
+    vector = np.full(STEMS, 1e-3, dtype=np.float32)
+    for word in re.findall(r"\w+", text.lower()):
+        vector[int(hashlib.sha1(word[:5].encode()).hexdigest(), 16) % STEMS] += 1
     return vector / np.linalg.norm(vector)
 
 

@@ -18,7 +18,7 @@ from eren_memory.community import Asked, Complaint, Used
 from eren_memory.config import Settings
 from eren_memory.conflicts import Kind
 from eren_memory.domain import By, Note, NoteDraft, NoteStatus, Origin, Probes
-from eren_memory.ledger.audit_schema import checks, findings, note_uses, source_changes
+from eren_memory.ledger.upkeep_schema import checks, findings, note_uses, source_changes
 from eren_memory.staleness import Finding, Report, Stale
 from tests.calibrated import NOTE, QUESTION, READING, calibrate
 from tests.conftest import on_both

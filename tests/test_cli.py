@@ -167,7 +167,7 @@ async def test_beside_a_running_bot_notes_can_be_written_and_questions_are_refus
 async def test_importing_beside_a_running_bot_leaves_the_indexing_to_it(
     eren: CommandLine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("eren_memory.projection._LOOK_SECONDS", 3600)  # Not before it is told to.
+    monkeypatch.setattr("eren_memory.projections._LOOK_SECONDS", 3600)  # Not before it is told to.
     file = tmp_path / "notes.jsonl"
     file.write_text('{"text": "One."}\n{"text": "Two."}\n')
     async with open_app(settings) as bot:

@@ -192,7 +192,7 @@ async def test_reconciling_a_sound_index_finds_nothing(eren: CommandLine):
 async def test_reconciling_reports_and_repairs_what_is_missing(
     eren: CommandLine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("eren_memory.projection._LOOK_SECONDS", 3600)
+    monkeypatch.setattr("eren_memory.projections._LOOK_SECONDS", 3600)
     await eren("note", "add", NOON)
     await eren("note", "add", BRIDGE)
     async with open_app(settings) as app:

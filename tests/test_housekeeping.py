@@ -140,7 +140,7 @@ async def test_an_outbox_that_does_not_move_is_reported_after_minutes_and_no_soo
     with pytest.raises(NoteIndexError, match="1 notes have waited for the index for over 5"):
         await watch.look()
     endpoint.unembeddable = None
-    app.notebook.projector._unembeddable.clear()
+    app.notebook.projector.live.projector.try_again()
     await app.notebook.projector.project()
     assert await watch.look() == "Nothing waits."
 

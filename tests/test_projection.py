@@ -13,7 +13,7 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place, View
 from eren_memory.errors import DuplicateNote, IndexBusy, NoteNotFound
-from eren_memory.projection import Reconciled
+from eren_memory.reconciling import Reconciled
 from tests import qdrant_http
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -225,7 +225,7 @@ async def test_no_question_waits_for_a_great_import_of_another_process(
         drafts = [NoteDraft(f"Filler {n}.") for n in range(20)]
         await other.notebook.add_many("g", drafts, By("ann"))
         assert (await numbers(holder))[0] == 1
-        await holder.notebook.projector._settle()
+        await holder.notebook.projector.live.projector._settle()
         assert await holder.notebook.ledger.outbox.count() == 16
         # And a correction made here meanwhile is found at once.
         await holder.notebook.edit("g", 1, By("ann"), text="The Fenlake Ferry leaves at two.")

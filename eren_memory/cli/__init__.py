@@ -13,7 +13,16 @@ import sys
 import click
 
 from eren_memory import __version__
-from eren_memory.cli import asking, auditing, evaluating, files, probes, research, system
+from eren_memory.cli import (
+    asking,
+    auditing,
+    evaluating,
+    files,
+    probes,
+    reembedding,
+    research,
+    system,
+)
 from eren_memory.errors import ErenError
 
 
@@ -34,6 +43,7 @@ for command in (
     files.export_command,
     files.backup,
     auditing.audit,
+    reembedding.reembed,
     system.reconcile,
     system.status,
     system.run_job,

@@ -13,7 +13,7 @@ from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
     from eren_memory.jobs import JobState
-    from eren_memory.projection import Reconciled
+    from eren_memory.reconciling import Reconciled
 
 
 @click.command()
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def status(guild: str, *, as_json: bool) -> None:
     """Say what is configured, how many notes there are, and whether the decision is calibrated."""
     from eren_memory.relevance import Task
+    from eren_memory.terminal import reembedding_text
 
     async def work() -> dict[str, Any]:
         async with opened() as app:
@@ -35,6 +36,7 @@ def status(guild: str, *, as_json: bool) -> None:
                 if app.local_server
                 else settings.openai_base_url or "OpenAI",
                 "embedder": app.embedder.space,
+                "reembedding": await app.reembedding.state(),
                 "calibration": fitted or "uncalibrated",
                 "index": settings.qdrant_url or "embedded",
                 "guild": guild,
@@ -47,6 +49,7 @@ def status(guild: str, *, as_json: bool) -> None:
     jobs = data["jobs"]
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
     del told["jobs"]
+    told["reembedding"] = reembedding_text(data["reembedding"])
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
     lines += ["", *(_job_line(one) for one in jobs)]
     emit(data, "\n".join(lines), as_json=as_json)
@@ -137,7 +140,8 @@ def console(guild: str) -> None:
     async def work() -> None:
         async with opened() as app:
             await _ready(app)
-            await converse(app, guild, actor().actor_id)
+            async with app.reembedding.in_background():
+                await converse(app, guild, actor().actor_id)
 
     run(work)
 

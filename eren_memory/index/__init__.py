@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eren_memory.domain import Note, View
+
+
+def slug(space: str) -> str:
+    """The name of an embedding space in the names of folders and collections."""
+    return re.sub(r"[^a-z0-9]+", "_", space.lower()).strip("_")
+
 
 Vectors = NDArray[np.float32]
 """Unit-length rows, shape (texts, dimension)."""
@@ -26,6 +33,15 @@ class Hit:
     revision: int
     dense: float
     lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the index holds of an active note; `dense` has shape (dimension,)."""
+
+    revision: int
+    text: str
+    dense: Vectors
 
 
 class NoteIndex(Protocol):
@@ -49,6 +65,10 @@ class NoteIndex(Protocol):
         The best `limit` by cosine and the best `limit` by BM25, merged by a weighted sum. Word
         statistics are those of the view's notes alone: what is hidden does not show through.
         """
+        ...
+
+    async def held(self, ids: Sequence[UUID]) -> dict[UUID, Held]:
+        """Text and vector of these notes, as far as the index holds them as active ones."""
         ...
 
     def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
@@ -77,4 +97,30 @@ class NoteIndex(Protocol):
 
     async def close(self) -> None:
         """Release files and connections."""
+        ...
+
+
+class IndexStore(Protocol):
+    """Where the indexes are, one for each embedding space."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether one process at a time has an index open."""
+        ...
+
+    async def open(self, space: str, dimension: int, ledger_id: str) -> tuple[NoteIndex, bool]:
+        """The index of a space, and whether it is new and has to be filled.
+
+        Raises:
+            IndexBusy: Another process has it open.
+            NoteIndexError: It cannot be opened.
+        """
+        ...
+
+    async def drop(self, space: str, ledger_id: str) -> None:
+        """Delete the index of a space, if there is one. Raises as `open`."""
+        ...
+
+    def spaces(self, ledger_id: str) -> list[str]:
+        """Spaces whose indexes can be seen here without asking a server, the newest first."""
         ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
+import numpy as np
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
 
 from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import IndexBusy, NoteIndexError
-from eren_memory.index import Hit, Payload, Vectors, points
+from eren_memory.index import Held, Hit, Payload, Vectors, points
+from eren_memory.index.stamp import Stamp
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -31,7 +32,7 @@ class EdgeIndex:
         self,
         shard: qe.EdgeShard,
         lock: FileLock,
-        stamp: _Stamp,
+        stamp: Stamp,
         dimension: int,
         lexical: points.Lexical,
     ) -> None:
@@ -59,18 +60,8 @@ class EdgeIndex:
         """
         folder = home / points.collection_name(space)
         lexical = points.Lexical(language)
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder.with_suffix(".lock"), timeout=0, thread_local=False)
-            lock.acquire()
-        except Timeout:
-            raise IndexBusy(
-                "Another process (the bot or a console) has the search index open. "
-                "Ask there, or stop it first; your notes are safe."
-            ) from None
-        except OSError as error:
-            raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
-        stamp = _Stamp(folder / "stamp.json", space, language, ledger_id)
+        lock = _locked(folder)
+        stamp = Stamp(folder, space, language, ledger_id)
         try:
             shard = cls._load(folder) if stamp.fits() else None
             new = shard is None
@@ -80,6 +71,21 @@ class EdgeIndex:
         except BaseException:
             lock.release()
             raise
+
+    @staticmethod
+    def drop(home: Path, space: str) -> None:
+        """Delete the index of `space` under `home`. Raises as `open`."""
+        folder = home / points.collection_name(space)
+        lock = _locked(folder)
+        try:
+            # First what says that it is whole: the rest may be cut short.
+            Stamp.remove_from(folder)
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise NoteIndexError(f"Cannot delete the index folder: {error.strerror}.") from error
+        finally:
+            lock.release()
 
     def stamp(self) -> None:
         """Record that everything this index lacks stands in the outbox."""
@@ -191,6 +197,16 @@ class EdgeIndex:
         request = qe.CountRequest(exact=True, filter=qe.Filter(must=[active]))
         return await self._run(lambda: self._shard.count(request))
 
+    async def held(self, ids: Sequence[UUID]) -> dict[UUID, Held]:
+        """See `NoteIndex.held`."""
+        fields = ["revision", "text"]
+        found = await self._run(lambda: self._shard.retrieve([*ids], fields, [points.DENSE]))
+        return {
+            _uuid(one.id): Held(int(payload["revision"]), payload["text"], _vector(one.vector))
+            for one in found
+            if "text" in (payload := one.payload or {})
+        }
+
     async def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
         """See `NoteIndex.scan`."""
         offset: object = None
@@ -224,34 +240,6 @@ class EdgeIndex:
             raise NoteIndexError("The search index failed; the log says why.") from error
 
 
-class _Stamp:
-    """The file that says what a folder was made of."""
-
-    def __init__(self, path: Path, space: str, language: str, ledger_id: str) -> None:
-        made_of = {
-            "backend": "edge",
-            "format": points.FORMAT,
-            "space": space,
-            "bm25": language,
-            "ledger": ledger_id,
-        }
-        self._path = path
-        self._text = json.dumps(made_of)
-
-    def fits(self) -> bool:
-        """Whether the folder was made as it would be made now."""
-        try:
-            return self._path.read_text(encoding="utf-8") == self._text
-        except (OSError, ValueError):
-            return False
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-    def write(self) -> None:
-        self._path.write_text(self._text, encoding="utf-8")
-
-
 def _visible(view: View) -> qe.Filter:
     conditions = [
         qe.FieldCondition("guild_id", match=qe.MatchValue(view.guild_id)),
@@ -276,7 +264,29 @@ def _revision(hit: qe.ScoredPoint) -> int:
 
 
 def _dense(hit: qe.ScoredPoint) -> Sequence[float]:
-    vector = hit.vector
+    return _named(hit.vector)
+
+
+def _vector(vector: object) -> Vectors:
+    return np.asarray(_named(vector), dtype=np.float32)
+
+
+def _named(vector: object) -> Sequence[float]:
     if not isinstance(vector, dict):
         raise NoteIndexError("The search index returned a note without its vector.")
-    return vector[points.DENSE]  # type: ignore[return-value]
+    return vector[points.DENSE]  # type: ignore[no-any-return]
+
+
+def _locked(folder: Path) -> FileLock:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"), timeout=0, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        raise IndexBusy(
+            "Another process (the bot or a console) has the search index open. "
+            "Ask there, or stop it first; your notes are safe."
+        ) from None
+    except OSError as error:
+        raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
+    return lock

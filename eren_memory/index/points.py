@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
@@ -13,7 +12,7 @@ from qdrant_edge import Bm25, Bm25Config
 
 from eren_memory.domain import Note, NoteStatus, Scope
 from eren_memory.errors import ConfigError, NoteIndexError
-from eren_memory.index import Hit, Vectors
+from eren_memory.index import Hit, Vectors, slug
 
 DENSE = "dense"
 BM25 = "bm25"
@@ -82,7 +81,7 @@ def checked(notes: Sequence[Note], dense: Vectors, dimension: int) -> Vectors:
 
 def collection_name(space: str) -> str:
     """The name of the index of an embedding space, safe as a folder and as a collection."""
-    return "notes_" + re.sub(r"[^a-z0-9]+", "_", space.lower()).strip("_")
+    return f"notes_{slug(space)}"
 
 
 class Lexical:

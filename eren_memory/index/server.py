@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import NoteIndexError
-from eren_memory.index import Hit, Payload, Vectors, points
+from eren_memory.index import Held, Hit, Payload, Vectors, points
 
 _T = TypeVar("_T")
 _SECONDS = 10
@@ -42,19 +43,24 @@ class ServerIndex:
 
         Its name says what it was made of, so that several ledgers may share a server.
         """
-        if url == ":memory:":
-            client = AsyncQdrantClient(location=url)
-        else:
-            client = AsyncQdrantClient(
-                url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False
-            )
-        name = f"{points.collection_name(space)}_{language}_v{points.FORMAT}_{ledger_id}"
+        client = _client(url, api_key)
+        name = _collection(space, language, ledger_id)
         index = cls(client, name, dimension, points.Lexical(language))
         try:
             return index, await index._create_unless_there()
         except BaseException:
             await client.close()
             raise
+
+    @classmethod
+    async def drop(
+        cls, url: str, api_key: str | None, space: str, language: str, ledger_id: str
+    ) -> None:
+        """Delete the collection of `space` at `url`."""
+        name = _collection(space, language, ledger_id)
+        index = cls(_client(url, api_key), name, 0, points.Lexical(language))
+        await index._run(index._client.delete_collection(name))
+        await index.close()
 
     async def _create_unless_there(self) -> bool:
         new = not await self._run(self._client.collection_exists(self._collection))
@@ -182,6 +188,24 @@ class ServerIndex:
         )
         return counted.count
 
+    async def held(self, ids: Sequence[UUID]) -> dict[UUID, Held]:
+        """See `NoteIndex.held`."""
+        found = await self._run(
+            self._client.retrieve(
+                self._collection,
+                [str(one) for one in ids],
+                with_payload=["revision", "text"],
+                with_vectors=[points.DENSE],
+            )
+        )
+        return {
+            UUID(str(one.id)): Held(
+                int(payload["revision"]), payload["text"], np.asarray(_dense(one), np.float32)
+            )
+            for one in found
+            if "text" in (payload := one.payload or {})
+        }
+
     async def scan(self, batch: int) -> AsyncIterator[dict[UUID, Payload]]:
         """See `NoteIndex.scan`."""
         offset: Any = None
@@ -237,6 +261,16 @@ class ServerIndex:
             ) from error
 
 
+def _client(url: str, api_key: str | None) -> AsyncQdrantClient:
+    if url == ":memory:":
+        return AsyncQdrantClient(location=url)
+    return AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False)
+
+
+def _collection(space: str, language: str, ledger_id: str) -> str:
+    return f"{points.collection_name(space)}_{language}_v{points.FORMAT}_{ledger_id}"
+
+
 def _visible(view: View) -> models.Filter:
     conditions: list[models.Condition] = [
         _equals("guild_id", view.guild_id),
@@ -260,7 +294,7 @@ def _revision(hit: models.ScoredPoint) -> int:
     return int((hit.payload or {})["revision"])
 
 
-def _dense(hit: models.ScoredPoint) -> Sequence[float]:
+def _dense(hit: models.ScoredPoint | models.Record) -> Sequence[float]:
     vectors: Any = hit.vector
     dense: Sequence[float] = vectors[points.DENSE]
     return dense

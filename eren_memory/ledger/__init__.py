@@ -5,10 +5,11 @@ from eren_memory.ledger.audits import Audits
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.findings import Findings
 from eren_memory.ledger.ledger import Ledger, open_ledger
-from eren_memory.ledger.outbox import Pending
+from eren_memory.ledger.outbox import Outbox, Pending, SpaceState
 from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.runs import Lease, Run, Runs
+from eren_memory.ledger.spaces import Space
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
@@ -19,11 +20,14 @@ __all__ = [
     "Lease",
     "Ledger",
     "Manifest",
+    "Outbox",
     "Pending",
     "Records",
     "Reviews",
     "Run",
     "Runs",
+    "Space",
+    "SpaceState",
     "Unit",
     "back_up",
     "open_ledger",

@@ -1,8 +1,8 @@
 """The whole ledger as one file, and back: a zip of JSON lines, the same for every database.
 
 A backup made on SQLite can be restored into PostgreSQL, and one of an earlier version into a later
-one: it is loaded into that version's tables and migrated. The outbox stays out; the index is built
-again after a restore, because the restored ledger has an id of its own.
+one: it is loaded into that version's tables and migrated. The outbox and the embedding spaces stay
+out; the index is built again after a restore, because the restored ledger has an id of its own.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError, Statemen
 from eren_memory.errors import BackupRefused
 from eren_memory.ledger import database
 from eren_memory.ledger.ledger import Ledger
-from eren_memory.ledger.schema import SCHEMA_VERSION, guilds, identity, metadata, outbox
+from eren_memory.ledger.schema import SCHEMA_VERSION, guilds, identity, metadata, outbox, spaces
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _BATCH = 1_000
 # The tables that several others write, in the order in which they do.
-_LOCKED = ("guilds", "outbox", "notes", "revisions", "audit_events", "answers", "reviews")
+_LOCKED = (
+    "guilds", "outbox", "spaces", "notes", "revisions", "audit_events", "answers", "reviews",
+)  # fmt: skip
+# What is said of indexes, which are built again.
+_OF_THE_INDEX = (outbox, spaces)
 # What reading an archive that somebody cut, flipped or wrote by hand may raise.
 _DAMAGE = (
     AttributeError, BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError,
@@ -66,7 +70,7 @@ async def back_up(
         with ZipFile(part, "w", ZIP_DEFLATED, strict_timestamps=False) as archive:
             async with ledger.snapshot() as connection:
                 for table in metadata.sorted_tables:
-                    if table is outbox:
+                    if table in _OF_THE_INDEX:
                         continue
                     found_rows = await connection.stream(sa.select(table))
                     rows[table.name] = await _write(archive, file, table, found_rows)
@@ -169,7 +173,7 @@ def _load(
     present.drop_all(connection)
     database.migrate_to(connection, manifest.schema_version)
     then = sa.MetaData()
-    kept = {*ours} - {outbox.name, "alembic_version"}
+    kept = {*ours} - {*(table.name for table in _OF_THE_INDEX), "alembic_version"}
     then.reflect(connection, only=lambda name, _: name in kept)
     if then.tables.keys() != manifest.rows.keys():
         raise ValueError(manifest.rows)

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from eren_memory.community import Complaint
 from eren_memory.domain import Note, NoteStatus, Usage
-from eren_memory.ledger.audit_schema import audits, checks, note_uses, source_changes
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import answer_notes, answers, feedback, notes
+from eren_memory.ledger.upkeep_schema import audits, checks, note_uses, source_changes
 from eren_memory.ledger.upsert import upsert
 from eren_memory.staleness import Audited, Check, Known, Stale
 

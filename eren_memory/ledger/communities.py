@@ -12,9 +12,9 @@ from uuid_utils.compat import uuid7
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
 from eren_memory.errors import LedgerError
-from eren_memory.ledger.audit_schema import audits
 from eren_memory.ledger.ledger import Ledger
-from eren_memory.ledger.schema import audit_events, communities, job_runs
+from eren_memory.ledger.schema import audit_events, communities
+from eren_memory.ledger.upkeep_schema import audits, job_runs
 from eren_memory.ledger.upsert import upsert
 
 _ADAPTER = TypeAdapter(GuildSettings)

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eren_memory.domain import NoteStatus, Probes
-from eren_memory.ledger.audit_schema import checks, findings, note_uses, source_changes
 from eren_memory.ledger.schema import answer_notes, answers, audit_events, revisions
+from eren_memory.ledger.upkeep_schema import checks, findings, note_uses, source_changes
 
 _TEXTS: Mapping[str, Any] = {
     "text": "",

@@ -10,9 +10,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from eren_memory.domain import Note
-from eren_memory.ledger.audit_schema import findings
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import UtcDateTime, notes
+from eren_memory.ledger.upkeep_schema import findings
 from eren_memory.ledger.upsert import upsert
 from eren_memory.staleness import Finding, Stale
 

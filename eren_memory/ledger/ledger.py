@@ -25,6 +25,7 @@ from eren_memory.ledger.schema import (
     notes,
     revisions,
 )
+from eren_memory.ledger.spaces import Spaces
 from eren_memory.ledger.unit import Unit
 
 _FAREWELL_SECONDS = 0.1
@@ -62,6 +63,7 @@ class Ledger:
         self._writer = database.writing(engine)
         self._url = url
         self.outbox = Outbox(self)
+        self.spaces = Spaces(self)
         # SQLite has one writer, and its waiting is not fair: twenty at once starve one of them.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
@@ -200,6 +202,13 @@ class Ledger:
             query = query.where(notes.c.id > after)
         async with self.reading() as connection:
             found = await connection.execute(query.order_by(notes.c.id).limit(limit))
+            return [rows.to_note(row) for row in found]
+
+    async def some_active(self, limit: int) -> list[Note]:
+        """Active notes of every guild, drawn at random."""
+        query = sa.select(notes).where(notes.c.status == NoteStatus.ACTIVE)
+        async with self.reading() as connection:
+            found = await connection.execute(query.order_by(sa.func.random()).limit(limit))
             return [rows.to_note(row) for row in found]
 
     async def is_empty(self) -> bool:

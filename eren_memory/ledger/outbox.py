@@ -1,17 +1,22 @@
-"""The outbox: which notes changed, and the index may not know."""
+"""The outbox: which notes changed, and the index of a space may not know.
+
+Every change gets a row for each space whose index is live, being built or kept, so that each of them
+is brought up to date by itself, and whoever does it may be killed at any moment.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.ledger import rows
-from eren_memory.ledger.schema import notes, outbox
+from eren_memory.ledger.schema import notes, outbox, spaces
 
 if TYPE_CHECKING:
     from eren_memory.ledger.ledger import Ledger
@@ -25,11 +30,43 @@ class Pending:
     rows: tuple[int, ...]
 
 
-class Outbox:
-    """The outbox of a ledger. Acts write into it in their own transactions; see `Unit`."""
+class SpaceState(StrEnum):
+    """What becomes of an embedding space."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    LIVE = "live"
+    BUILDING = "building"
+    KEPT = "kept"
+    """It was live, and can be again."""
+    DROPPING = "dropping"
+    """Its index is to be deleted."""
+    GONE = "gone"
+
+
+TRACKED = (SpaceState.LIVE, SpaceState.BUILDING, SpaceState.KEPT)
+"""States in which a space's index is told of every change."""
+
+
+def telling() -> sa.Insert:
+    """The statement that tells every tracked space of the changed note that is bound as `note`.
+
+    It finds the spaces by itself, with the outbox locked as it runs: a space that begins to be built
+    at this moment is among them, or sees the change when it asks which notes there are.
+    """
+    note = sa.bindparam("note", type_=sa.Uuid)
+    tracked = sa.or_(*(spaces.c.state == one for one in TRACKED))
+    told = sa.select(note, spaces.c.space).where(tracked)
+    return sa.insert(outbox).from_select(["note_id", "space"], told)
+
+
+class Outbox:
+    """The outbox of one space, or of the live one. Acts write into it themselves; see `Unit`."""
+
+    def __init__(self, ledger: Ledger, space: str | None = None) -> None:
         self._ledger = ledger
+        self._space: Any = space
+        if space is None:
+            live = sa.select(spaces.c.space).where(spaces.c.state == SpaceState.LIVE)
+            self._space = live.scalar_subquery()
 
     async def pending(
         self,
@@ -46,7 +83,9 @@ class Outbox:
         all but its notes.
         """
         query = sa.select(outbox.c.seq, outbox.c.note_id).where(
-            outbox.c.note_id.not_in(without), outbox.c.seq.not_in(besides)
+            outbox.c.space == self._space,
+            outbox.c.note_id.not_in(without),
+            outbox.c.seq.not_in(besides),
         )
         if of is not None:
             query = query.where(outbox.c.note_id.in_(of))
@@ -59,21 +98,24 @@ class Outbox:
 
     async def count(self) -> int:
         """How many notes wait for the index."""
-        query = sa.select(sa.func.count(sa.distinct(outbox.c.note_id)))
+        query = sa.select(sa.func.count(sa.distinct(outbox.c.note_id))).where(
+            outbox.c.space == self._space
+        )
         async with self._ledger.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
     async def oldest(self) -> int | None:
         """The row that has waited longest; None if nothing waits."""
+        query = sa.select(sa.func.min(outbox.c.seq)).where(outbox.c.space == self._space)
         async with self._ledger.reading() as connection:
-            found: int | None = (
-                await connection.execute(sa.func.min(outbox.c.seq).select())
-            ).scalar()
+            found: int | None = (await connection.execute(query)).scalar()
             return found
 
     async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
         """Which of these notes wait for the index."""
-        query = sa.select(outbox.c.note_id).where(outbox.c.note_id.in_(list(ids)))
+        query = sa.select(outbox.c.note_id).where(
+            outbox.c.space == self._space, outbox.c.note_id.in_(list(ids))
+        )
         async with self._ledger.reading() as connection:
             return set((await connection.execute(query)).scalars())
 
@@ -86,12 +128,22 @@ class Outbox:
         """Have notes projected again."""
         if ids:
             async with self._ledger.writing() as connection:
-                await connection.execute(sa.insert(outbox), [{"note_id": one} for one in ids])
+                await connection.execute(
+                    sa.insert(outbox).values(space=self._space), [{"note_id": one} for one in ids]
+                )
 
     async def enqueue_all(self) -> None:
-        """Have every active note projected: the index was lost and must be built again."""
-        active = (
-            sa.select(notes.c.id).where(notes.c.status == NoteStatus.ACTIVE).order_by(notes.c.id)
-        )
+        """Have every active note projected that does not wait: the index was lost, or is new."""
         async with self._ledger.writing() as connection:
-            await connection.execute(sa.insert(outbox).from_select(["note_id"], active))
+            await connection.execute(all_active(self._space))
+
+
+def all_active(space: Any) -> sa.Insert:
+    """The statement that has every active note projected into the index of a space."""
+    waiting = sa.select(outbox.c.note_id).where(outbox.c.space == space)
+    active = (
+        sa.select(notes.c.id, sa.cast(space, sa.String(255)))
+        .where(notes.c.status == NoteStatus.ACTIVE, notes.c.id.not_in(waiting))
+        .order_by(notes.c.id)
+    )
+    return sa.insert(outbox).from_select(["note_id", "space"], active)

@@ -81,6 +81,18 @@ class Records:
             ~answers.c.private,
         )
 
+    async def questions(self, limit: int) -> list[str]:
+        """What was asked of every guild's bot, each once, the newest first."""
+        query = (
+            sa.select(answers.c.question)
+            .where(sa.not_(answers.c.claim))
+            .group_by(answers.c.question)
+            .order_by(sa.func.max(answers.c.at).desc())
+            .limit(limit)
+        )
+        async with self._ledger.reading() as connection:
+            return list((await connection.execute(query)).scalars())
+
     async def rate(
         self,
         asked: Asked,

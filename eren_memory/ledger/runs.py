@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eren_memory.ledger.ledger import Ledger
-from eren_memory.ledger.schema import job_runs
+from eren_memory.ledger.upkeep_schema import job_runs
 from eren_memory.ledger.upsert import upsert
 
 Key = tuple[str, str]

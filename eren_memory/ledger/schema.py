@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from eren_memory.domain import Probes, Scope
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0004"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(
@@ -159,12 +159,38 @@ audit_events = sa.Table(
     sa.Index(None, "batch"),
 )
 
-# Each row says: this note changed, and the index may not know. Removed after a checkpoint.
+# The embedding spaces that have, get or had an index; see `spaces.py`.
+spaces = sa.Table(
+    "spaces",
+    metadata,
+    # The embedding model's name. Empty until a program first opens the notebook.
+    sa.Column("space", sa.String(255), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    # Whether its model is behind the embeddings endpoint.
+    sa.Column("endpoint", sa.Boolean, nullable=False),
+    # Whether the settings named it when they were last heeded: the same again is no new wish.
+    sa.Column("named", sa.Boolean, nullable=False),
+    # Notes that waited for the index when it began to be built.
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("wished_by", sa.String(64)),
+    sa.Column("wished_at", UtcDateTime),
+    # Of several processes the one that builds it, for as long as it renews this.
+    sa.Column("claimed_by", sa.String(32)),
+    sa.Column("claimed_until", UtcDateTime),
+    sa.Column("kept_until", UtcDateTime),
+    sa.Column("refused", sa.Text),
+    sa.Column("report", sa.JSON(none_as_null=True)),
+)
+
+# Each row says: this note changed, and the index of this space may not know. Removed after a
+# checkpoint of that index.
 outbox = sa.Table(
     "outbox",
     metadata,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), nullable=False),
+    sa.Column("space", sa.String(255), nullable=False, server_default=""),
+    sa.Index(None, "space", "seq"),
     # A number that came back could make one projector delete another's waiting row.
     sqlite_autoincrement=True,
 )
@@ -264,23 +290,4 @@ suggestion_cards = sa.Table(
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
     sa.Column("channel_id", sa.String(64), nullable=False),
     sa.Column("message_id", sa.String(64), nullable=False),
-)
-
-# Each job's last run, and the lease of whoever is at it; the guild is empty for jobs about all.
-job_runs = sa.Table(
-    "job_runs",
-    metadata,
-    sa.Column("job", sa.String(64), primary_key=True),
-    sa.Column("guild_id", sa.String(64), primary_key=True),
-    # When it last began what went well: what was due since then is due now.
-    sa.Column("since", UtcDateTime, nullable=False),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("ok", sa.Boolean),
-    sa.Column("result", sa.Text),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("retry_at", UtcDateTime),
-    # Counts the claims: an earlier one's holder can no longer write.
-    sa.Column("token", sa.Integer, nullable=False),
-    sa.Column("holder", sa.String(64)),
-    sa.Column("expires_at", UtcDateTime),
 )

@@ -100,9 +100,9 @@ async def test_each_part_that_fails_says_why(
     async with begun(watched, settings, lambda: online) as app:
         assert set((await watched.parts()).values()) == {"ok"}
         online = False
-        await app.notebook.projector._let_go()
+        await app.notebook.projector.live.projector.let_go()
         monkeypatch.setattr(
-            app.notebook.projector, "_open_index", refuse(OSError("secret of a library"))
+            app.notebook.projector.store, "open", refuse(OSError("secret of a library"))
         )
         monkeypatch.setattr(app.notebook.ledger.outbox, "count", refuse(LedgerError("No disk.")))
         watched.health.called("scripted", Usage(1), 1.0, ModelUnreachable("It is gone."))

@@ -1,18 +1,42 @@
-"""What audits found, what they asked, and what they have to know of sources and uses."""
+"""Jobs and their leases, what audits found and asked, and embedding spaces with an outbox each."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 
 _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the audit's tables."""
+    """Make their tables."""
+    _jobs()
+    _audits()
+    _spaces()
+
+
+def _jobs() -> None:
+    op.create_table(
+        "job_runs",
+        sa.Column("job", sa.String(64), nullable=False),
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("ended_at", _TIME),
+        sa.Column("ok", sa.Boolean),
+        sa.Column("result", sa.Text),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("retry_at", _TIME),
+        sa.Column("token", sa.Integer, nullable=False),
+        sa.Column("holder", sa.String(64)),
+        sa.Column("expires_at", _TIME),
+        sa.PrimaryKeyConstraint("job", "guild_id", name="pk_job_runs"),
+    )
+
+
+def _audits() -> None:
     op.create_index("ix_notes_source_url", "notes", ["source_url"], postgresql_using="hash")
     op.create_table(
         "audits",
@@ -84,3 +108,27 @@ def _of_notes(table: str, column: sa.Column[Any] | None, at: str) -> None:
         sa.PrimaryKeyConstraint("note_id", name=f"pk_{table}"),
         sa.ForeignKeyConstraint(["note_id"], ["notes.id"], name=f"fk_{table}_note_id"),
     )
+
+
+def _spaces() -> None:
+    # The live one has no name until a program opens the notebook.
+    spaces = op.create_table(
+        "spaces",
+        sa.Column("space", sa.String(255), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("endpoint", sa.Boolean, nullable=False),
+        sa.Column("named", sa.Boolean, nullable=False),
+        sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("wished_by", sa.String(64)),
+        sa.Column("wished_at", _TIME),
+        sa.Column("claimed_by", sa.String(32)),
+        sa.Column("claimed_until", _TIME),
+        sa.Column("kept_until", _TIME),
+        sa.Column("refused", sa.Text),
+        sa.Column("report", sa.JSON),
+        sa.PrimaryKeyConstraint("space", name="pk_spaces"),
+    )
+    unnamed = {"space": "", "state": "live", "endpoint": False, "named": False, "total": 0}
+    op.bulk_insert(spaces, [unnamed])
+    op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
+    op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])

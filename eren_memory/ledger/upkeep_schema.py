@@ -1,4 +1,4 @@
-"""Tables of the audits: what they found, what they asked, and what they have to know.
+"""Tables of the upkeep: what audits found, asked and have to know, and how the jobs went.
 
 No text of a note stands here: where a note is named, its id is enough.
 """
@@ -99,4 +99,23 @@ note_uses = sa.Table(
     metadata,
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), primary_key=True),
     sa.Column("last_at", UtcDateTime, nullable=False),
+)
+
+# Each job's last run, and the lease of whoever is at it; the guild is empty for jobs about all.
+job_runs = sa.Table(
+    "job_runs",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("guild_id", sa.String(64), primary_key=True),
+    # When it last began what went well: what was due since then is due now.
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ok", sa.Boolean),
+    sa.Column("result", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("retry_at", UtcDateTime),
+    # Counts the claims: an earlier one's holder can no longer write.
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("holder", sa.String(64)),
+    sa.Column("expires_at", UtcDateTime),
 )
