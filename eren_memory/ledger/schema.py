@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from eren_memory.domain import Probes, Scope
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0004"
 """The newest migration; a database that names an unknown one is newer than this program."""
 
 metadata = sa.MetaData(

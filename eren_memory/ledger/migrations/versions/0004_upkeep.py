@@ -1,18 +1,41 @@
-"""What audits found, what they asked, and what they have to know of sources and uses."""
+"""Jobs and their leases, and what audits found and asked."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 
 _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the audit's tables."""
+    """Make their tables."""
+    _jobs()
+    _audits()
+
+
+def _jobs() -> None:
+    op.create_table(
+        "job_runs",
+        sa.Column("job", sa.String(64), nullable=False),
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("ended_at", _TIME),
+        sa.Column("ok", sa.Boolean),
+        sa.Column("result", sa.Text),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("retry_at", _TIME),
+        sa.Column("token", sa.Integer, nullable=False),
+        sa.Column("holder", sa.String(64)),
+        sa.Column("expires_at", _TIME),
+        sa.PrimaryKeyConstraint("job", "guild_id", name="pk_job_runs"),
+    )
+
+
+def _audits() -> None:
     op.create_index("ix_notes_source_url", "notes", ["source_url"], postgresql_using="hash")
     op.create_table(
         "audits",
