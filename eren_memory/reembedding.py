@@ -206,7 +206,8 @@ class Reembedding(Wishes):
     async def _opened(self, *, back: bool) -> Projection:
         """The live space, open; going back must not need the model that one goes back from."""
         try:
-            await self._projections.open()
+            # With everything in it: what is not there cannot be compared.
+            await (self._projections.open() if back else self._projections.ready())
         except EmbedderError:
             if not back:
                 raise

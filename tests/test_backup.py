@@ -22,7 +22,7 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BackupRefused
 from eren_memory.ledger import Ledger, back_up, open_ledger, restore
-from eren_memory.ledger.schema import identity, metadata, outbox
+from eren_memory.ledger.schema import identity, metadata, outbox, spaces
 from tests.conftest import on_both
 from tests.test_transfer import ANN, BOB, fill
 
@@ -52,7 +52,7 @@ async def dump(ledger: Ledger) -> dict[str, list[Any]]:
         return {
             table.name: sorted(map(tuple, await connection.execute(sa.select(table))), key=repr)
             for table in metadata.sorted_tables
-            if table not in {outbox, identity}
+            if table not in {outbox, spaces, identity}
         }
 
 

@@ -285,7 +285,9 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
     with sqlite3.connect(settings.home / "notebook.db") as db:
         # As the version before left it: no spaces, an outbox without them.
         db.executescript(
-            "DELETE FROM spaces; DROP TABLE spaces; DROP INDEX ix_outbox_space_seq;"
+            "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
+            "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
+            "DROP INDEX ix_notes_source_url;"
             "ALTER TABLE outbox DROP COLUMN space; UPDATE alembic_version SET version_num = '0003';"
             "INSERT INTO outbox (note_id) SELECT id FROM notes WHERE number = 1;"
         )
@@ -370,7 +372,8 @@ async def test_how_far_it_is_can_be_seen_as_it_goes_on(app: App, monkeypatch):
 
     monkeypatch.setattr(new.embedder, "embed", look)
     await step(app)
-    assert seen[:6] == [0, 0, 8, 16, 24, 32]
+    assert sorted(set(seen))[:5] == [0, 8, 16, 24, 32]
+    assert seen == sorted(seen)
 
 
 async def test_questions_are_answered_and_the_loop_turns_while_notes_are_embedded(app: App):

@@ -102,7 +102,7 @@ async def test_each_part_that_fails_says_why(
         online = False
         await app.notebook.projector.live.projector.let_go()
         monkeypatch.setattr(
-            app.notebook.projector.store, "open", refuse(OSError("secret of a library"))
+            type(app.notebook.projector.store), "open", refuse(OSError("secret of a library"))
         )
         monkeypatch.setattr(app.notebook.ledger.outbox, "count", refuse(LedgerError("No disk.")))
         watched.health.called("scripted", Usage(1), 1.0, ModelUnreachable("It is gone."))

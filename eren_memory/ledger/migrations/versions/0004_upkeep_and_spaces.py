@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:eren_memory/ledger/migrations/versions/0004_upkeep_and_spaces.py
 """Jobs and their leases, what audits found and asked, and embedding spaces with an outbox each."""
-========
-"""Jobs and their leases, and what audits found and asked."""
->>>>>>>> main:eren_memory/ledger/migrations/versions/0004_upkeep.py
 
 from typing import Any
 
@@ -19,10 +15,7 @@ def upgrade() -> None:
     """Make their tables."""
     _jobs()
     _audits()
-<<<<<<<< HEAD:eren_memory/ledger/migrations/versions/0004_upkeep_and_spaces.py
     _spaces()
-========
->>>>>>>> main:eren_memory/ledger/migrations/versions/0004_upkeep.py
 
 
 def _jobs() -> None:
