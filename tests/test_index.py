@@ -1,6 +1,7 @@
 """One contract for every index backend: the engine in process, the client's own, a live server."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -169,6 +170,57 @@ async def test_the_folder_remembers_what_was_written(tmp_path: Path):
     assert (new, again) == (True, False)
     assert await index.count() == 1
     await index.close()
+
+
+async def test_what_was_checkpointed_is_whole_in_the_log_alone(tmp_path: Path):
+    """As after a power cut: of everything since the engine's own flush only the log is left."""
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
+    await put(index, note("the ferry leaves at noon"))
+    index.stamp()
+    await index.close()
+    folder, cut = tmp_path / "notes_space", tmp_path / "cut" / "notes_space"
+    shutil.copytree(folder, cut)
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
+    await put(index, *(note(f"door {number} is open", number=number) for number in range(2, 60)))
+    shutil.rmtree(cut / "wal")
+    shutil.copytree(folder / "wal", cut / "wal")
+    await index.close()
+    left, new = EdgeIndex.open(tmp_path / "cut", "space", DIMENSION, "english", LEDGER)
+    assert not new
+    assert await left.count() == 59
+    assert [one.revision for one in await found(left, "door 30 is open")][:1] == [1]
+    await left.close()
+
+
+async def test_a_checkpoint_waits_for_the_disk_without_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The engine's flush holds the interpreter's lock, and with it the event loop."""
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
+    synced: list[str] = []
+    monkeypatch.setattr("eren_memory.index.log.os.fsync", lambda _: synced.append("log"))
+    flushed = Flushed(index._shard)
+    monkeypatch.setattr(index, "_shard", flushed)
+    await put(index, note("the ferry leaves at noon"))
+    assert (len(synced) > 1, flushed.times) == (True, 0)
+    monkeypatch.setattr("eren_memory.index.edge._FLUSHED_TOGETHER", 1)
+    await put(index, note("the zoo is open", number=2))
+    assert flushed.times == 1
+    await index.close()
+
+
+class Flushed:
+    """A shard that counts its flushes."""
+
+    def __init__(self, shard: Any) -> None:
+        self.shard, self.times = shard, 0
+
+    def flush(self) -> None:
+        self.times += 1
+        self.shard.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.shard, name)
 
 
 async def test_a_folder_that_was_never_stamped_or_is_damaged_starts_over(tmp_path: Path):

@@ -22,6 +22,7 @@ class Stamp:
             "bm25": language,
             "ledger": ledger_id,
         }
+        self.folder = folder
         self._path = folder / _FILE
         self._text = json.dumps(made_of)
 
