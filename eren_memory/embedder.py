@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eren_memory.embedder_file import NAMES, model_folder
 from eren_memory.errors import EmbedderError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
@@ -114,6 +113,8 @@ class LocalEmbedder:
                 start += len(some)
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        import numpy as np
+
         if self._model is None:
             raise EmbedderError("The embedding model is not loaded.")
         encoded = self._model.encode(
@@ -150,6 +151,7 @@ class EndpointEmbedder:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.embed`."""
+        import numpy as np
         import openai
 
         if self._client is None:
@@ -166,6 +168,7 @@ class EndpointEmbedder:
 
     async def _part(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One request: servers limit how many texts they take at once."""
+        import numpy as np
         import openai
 
         try:

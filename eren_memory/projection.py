@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import numpy as np
-
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, ErenError, NoteIndexError
@@ -244,6 +242,8 @@ class Projector:
                 self._unsettled = []
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
+        import numpy as np
+
         active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
         vectors = np.zeros((len(pending.notes), await self._embedder.load()), dtype=np.float32)
         # What kept its text, or was written before a kill, has its vector.
