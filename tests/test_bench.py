@@ -10,6 +10,7 @@ from eren_memory.config import Settings
 from eren_memory.domain import Place
 from eren_memory.embedder import Embedder
 from eren_memory.evaluation.bench import run as bench
+from eren_memory.evaluation.bench import searching
 from eren_memory.evaluation.bench.mixed import MixedEmbedder
 from eren_memory.evaluation.bench.rows import Row, compared, stalls
 from eren_memory.evaluation.bench.scripted import GUILD, open_scripted
@@ -59,7 +60,7 @@ async def test_a_part_that_fails_is_a_row_that_says_why_and_the_others_run(
     def broken(*_given: object) -> object:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(bench.searching, "guilds", broken)
+    monkeypatch.setattr(searching, "guilds", broken)
     told: list[tuple[int, int]] = []
     made = bench.Bench(settings, [50], ["guilds", "memory"], progress=lambda *far: told.append(far))
     rows = (await made.run())["rows"]

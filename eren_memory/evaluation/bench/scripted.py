@@ -34,7 +34,7 @@ _BATCH = 2_000
 # Decides questions of the synthetic corpus: those in scope at a cosine about 0.85, those about the same
 # subject about 0.6, others near 0.
 _CALIBRATION = Calibration(
-    decision=Weights(-2.5, 1.0, 4.0), retrieval=Weights(-10.0, 0.0, 20.0), gate=0.4, doubtful=0.99
+    decision=Weights(-2.5, 1.0, 4.0), retrieval=Weights(-10.0, 0.0, 20.0), gate=0.4, doubtful=0.97
 )
 
 

@@ -121,7 +121,7 @@ async def felt() -> AsyncIterator[Callable[[], list[float]]]:
 
     ticking = asyncio.create_task(tick())
     try:
-        yield lambda: late
+        yield lambda: late or [0.0]
     finally:
         await asyncio.sleep(_TICK)
         ticking.cancel()
