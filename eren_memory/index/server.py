@@ -147,7 +147,7 @@ class ServerIndex:
 
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible = _visible(view)
+        visible, of_guild = _visible(view), models.Filter(must=[_equals("guild_id", view.guild_id)])
         indices, values = self._lexical.query(text)
         by_cosine, by_bm25 = await self._run(
             self._client.query_batch_points(
@@ -168,7 +168,7 @@ class ServerIndex:
                         with_payload=["revision"],
                         with_vector=[points.DENSE],
                         # Term statistics of this guild alone, as in `edge`.
-                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
+                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=of_guild)),
                     ),
                 ],
             )
