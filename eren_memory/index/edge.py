@@ -178,9 +178,11 @@ class EdgeIndex:
                     filter=visible,
                     with_payload=["revision"],
                     with_vector=[points.DENSE],
-                    # Term statistics of this guild alone: others' notes must not show through. By one
-                    # condition: with all of them, counting takes as long as the search.
-                    params=qe.SearchParams(idf=qe.IdfParams(_of_guild(view))),
+                    # Term statistics of what is seen here alone: others' notes must not show through.
+                    # Whatever their dates, which take three times as long to look at as all the rest.
+                    params=qe.SearchParams(
+                        idf=qe.IdfParams(_visible(View(view.guild_id, view.channels)))
+                    ),
                 ),
             ]
         )
@@ -239,10 +241,6 @@ class EdgeIndex:
         except Exception as error:  # The engine raises plain Exception.
             _log.warning("The search index failed: %s", error)
             raise NoteIndexError("The search index failed; the log says why.") from error
-
-
-def _of_guild(view: View) -> qe.Filter:
-    return qe.Filter(must=[qe.FieldCondition("guild_id", match=qe.MatchValue(view.guild_id))])
 
 
 def _visible(view: View) -> qe.Filter:

@@ -147,7 +147,7 @@ class ServerIndex:
 
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible, of_guild = _visible(view), models.Filter(must=[_equals("guild_id", view.guild_id)])
+        visible, counted = _visible(view), _visible(View(view.guild_id, view.channels))
         indices, values = self._lexical.query(text)
         by_cosine, by_bm25 = await self._run(
             self._client.query_batch_points(
@@ -167,8 +167,8 @@ class ServerIndex:
                         limit=limit,
                         with_payload=["revision"],
                         with_vector=[points.DENSE],
-                        # Term statistics of this guild alone, as in `edge`.
-                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=of_guild)),
+                        # Term statistics as in `edge`.
+                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=counted)),
                     ),
                 ],
             )
