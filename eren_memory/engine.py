@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from eren_memory.calibrations import Calibrations
 from eren_memory.community import Turn
@@ -25,7 +26,7 @@ from eren_memory.prompts import Style
 from eren_memory.proposing import proposed, proposing
 from eren_memory.relevance import Task
 from eren_memory.space import Projection
-from eren_memory.strategies import STRATEGIES, Asking, Strategy
+from eren_memory.strategies import STRATEGIES, Asking, Search, Strategy
 from eren_memory.text import question_text
 
 DEFAULT_METHOD = "eren"
@@ -93,7 +94,8 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(method)
         async with self._space(strategy) as space:
-            asking = self._asking(space, style, on_text)
+            search = partial(self._candidates, place=place, strategy=strategy, space=space)
+            asking = self._asking(space, style, on_text, search)
             if conversation:
                 asked = await asking.standalone(conversation, asked)
             candidates = await self._candidates(asked, place, strategy, space)
@@ -122,10 +124,14 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(DEFAULT_METHOD)
         async with self._space(strategy) as space:
-            candidates = await self._notebook.search_with(
-                place, asked, strategy.candidates, draft, instead_of, space
-            )
-            asking = self._asking(space, style)
+
+            async def search(text: str) -> Sequence[Candidate]:
+                return await self._notebook.search_with(
+                    place, text, strategy.candidates, draft, instead_of, space
+                )
+
+            candidates = await search(asked)
+            asking = self._asking(space, style, search=search)
             return await _answered(asked, candidates, strategy, asking, started)
 
     async def check(self, claim: str, place: Place, method: str = DEFAULT_METHOD) -> ClaimCheck:
@@ -170,9 +176,12 @@ class Eren:
         space: Projection,
         style: Style | None = None,
         on_text: Callable[[str], None] | None = None,
+        search: Search | None = None,
     ) -> Asking:
         calibrations = self._calibrations.of(space.space)
-        return Asking(self._model, style or self._style, calibrations, space.embedder, on_text)
+        return Asking(
+            self._model, style or self._style, calibrations, space.embedder, on_text, search
+        )
 
     async def _candidates(
         self, text: str, place: Place, strategy: Strategy, space: Projection

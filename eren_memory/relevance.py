@@ -23,6 +23,9 @@ UNSURE = (0.15, 0.93)
 given in a moderator's name."""
 NOT_COPIED = 0.25
 """The most that a yes is worth whose answer does not stand in the note: it speaks for something else."""
+CHAINED = 0.75
+"""Two notes answer of which the second was found through the first, when the model's verdict on both
+reaches this; `strategies.several` has the reason for asking more than of others."""
 QUOTE_ALONE = 0.9
 """Retrieval evidence that may quote a note while the model is out of reach."""
 

@@ -68,11 +68,24 @@ def residues(question: str, note: str) -> tuple[str, str]:
     )
 
 
-def named(question: str, note: str) -> float:
-    """The share of the question's names that stand in the note, in [0, 1]; 1 where it has none."""
+def named(question: str, *notes: str) -> float:
+    """The share of the question's names that stand in the notes, in [0, 1]; 1 where it has none."""
     asked = [_stem(word) for word in _words(question)[1:] if _is_name(word)]
-    said = {_stem(word) for word in _words(note)}
+    said = {word for note in notes for word in _stems(note)}
     return sum(word in said for word in asked) / len(asked) if asked else 1.0
+
+
+def linked(question: str, one: str, other: str) -> bool:
+    """Whether two notes share a name that the question does not have: the second link of a chain.
+
+    The name is what one of them is about (the names at its beginning), or has two words at least.
+    """
+    asked, first, second = (set(_stems(text)) for text in (question, one, other))
+    for about, within in ((_subject(other), first), (_subject(one), second)):
+        if about and about <= within and not about <= asked:
+            return True
+    names = ({_stem(word) for word in _words(text) if _is_name(word)} for text in (one, other))
+    return len(set.intersection(*names) - asked) >= 2
 
 
 def differ_in_negation(one: str, other: str) -> bool:
@@ -151,6 +164,23 @@ def _trimmed(asked: Sequence[str], start: int, other: int, length: int) -> tuple
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text)
+
+
+def _stems(text: str) -> list[str]:
+    return [_stem(word) for word in _words(text)]
+
+
+def _subject(note: str) -> set[str]:
+    """The names with which a note begins, and the small words between them."""
+    found: list[str] = []
+    for word in _words(note):
+        if _is_name(word) or (found and word.lower() in _SMALL):
+            found.append(word)
+        elif found:
+            break
+    while found and not _is_name(found[-1]):
+        found.pop()
+    return {_stem(word) for word in found}
 
 
 def _is_name(word: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from eren_memory.relevance import Calibration, Overlap, Task
 from eren_memory.text import question_text
 from eren_memory.verdicts import says_yes
 from eren_memory.wording import named, residues
+
+Search = Callable[[str], Awaitable[Sequence[Candidate]]]
+"""Finds notes for a text, where the question was asked."""
 
 _WORD_TOKENS = 8
 _STANDALONE_TOKENS = 300
@@ -69,11 +72,13 @@ class Asking:
         calibrations: Calibrations,
         embedder: Embedder,
         on_text: Callable[[str], None] | None = None,
+        search: Search | None = None,
     ) -> None:
         self._model = model
         self._calibrations = calibrations
         self._embedder = embedder
         self._on_text = on_text
+        self._search = search
         self._decided = False
         self._so_far = ""
         self.style = style
@@ -95,6 +100,10 @@ class Asking:
             return Overlap(1.0, named(question, note))
         asked, said = await self._embedder.embed(rests)
         return Overlap(float(asked @ said), named(question, note))
+
+    async def search(self, text: str) -> Sequence[Candidate]:
+        """What a second search finds, in the same place; nothing where there is none."""
+        return await self._search(text) if self._search is not None else []
 
     async def complete(
         self,

@@ -2,6 +2,7 @@
 
 candidates ── below the gate, or nothing in common but the name ──► unedited answer   (1 call)
     │
+    ├─ two notes share the question's names ── both read together ► answer from both (1 call)
     ├─ read the nearest note(s), the shared name hidden: `yes: <answer>` or `no`, with its probability
     │     (while retrieval is doubtful, the unedited answer is asked for beside it)
     ├─ p neither here nor there ── a second verdict in other words, one call more
@@ -9,6 +10,7 @@ candidates ── below the gate, or nothing in common but the name ──► un
     ├─ p >= 0.5, the model said yes ───────────────────────► answer from the note   (1 call)
     ├─ p >= 0.5, the model said no ── read that note alone ► answer from the note   (2 calls)
     └─ p <  0.5 ───────────────────────────────────────────► unedited answer   (2 calls)
+          │  (where another note goes on from this one, both are read together first)
 """
 
 from __future__ import annotations
@@ -22,8 +24,17 @@ from typing import TypeVar
 from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path
 from eren_memory.errors import ModelRateLimited, ModelUnreachable, PromptTooLong
 from eren_memory.prompts import rereading
-from eren_memory.relevance import ACCEPT, QUOTE_ALONE, SecondLook, Task, is_unsure
+from eren_memory.relevance import (
+    ACCEPT,
+    CHAINED,
+    QUOTE_ALONE,
+    Calibration,
+    SecondLook,
+    Task,
+    is_unsure,
+)
 from eren_memory.strategies.base import Asking, Checked, Outcome
+from eren_memory.strategies.several import Pair, bridged, divided, read_jointly
 from eren_memory.strategies.testimony import (
     Testimony,
     copied,
@@ -51,6 +62,13 @@ class CalibratedEren:
         before = asking.calibration(Task.QUESTION, logprobs=True)
         if nearest_cosine(candidates) < before.gate:
             return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
+        pair = divided(question, candidates)
+        both = pair and await _from_both(question, pair, ACCEPT, asking)
+        return both or await self._from_nearest(question, candidates, before, asking)
+
+    async def _from_nearest(
+        self, question: str, candidates: Sequence[Candidate], before: Calibration, asking: Asking
+    ) -> Outcome:
         best = candidates[0]
         overlap = await asking.overlap(question, best.note.text)
         believed = before.believed(best.dense, overlap)
@@ -75,6 +93,9 @@ class CalibratedEren:
                 p = await _reconsidered(question, heard.source, p, after.second, asking)
             mark = asking.mark(Task.QUESTION, logprobs=heard.graded)
             if p < ACCEPT:
+                pair = await bridged(question, heard.source, asking)
+                if pair and (both := await _from_both(question, pair, CHAINED, asking)):
+                    return both
                 asking.decided()
                 text = await unedited()
                 return Outcome(text, Origin.MODEL, Path.REJECTED, (), heard.verdict, p, mark)
@@ -107,6 +128,18 @@ class CalibratedEren:
         verdict = ClaimVerdict.SUPPORTED if yes else ClaimVerdict.REFUTED
         speaks = heard.speaks
         return Checked(yes, verdict, Origin.NOTEBOOK, Path.ACCEPTED, (nearest,), speaks, p, mark)
+
+
+async def _from_both(question: str, pair: Pair, least: float, asking: Asking) -> Outcome | None:
+    """The answer that two notes give together; None if they do not, or nobody can tell."""
+    try:
+        heard = await read_jointly(question, pair, asking)
+    except (ModelUnreachable, ModelRateLimited, PromptTooLong):
+        return None  # What comes next says so, or does without.
+    if heard.answer is None or heard.verdict < least:
+        return None
+    verdict = heard.verdict
+    return Outcome(heard.answer, Origin.NOTEBOOK, Path.ACCEPTED, pair, verdict, verdict)
 
 
 async def _reconsidered(

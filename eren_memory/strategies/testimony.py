@@ -73,7 +73,7 @@ async def testify(
         reading(shown.notes, shown.question), max_tokens=_READING_TOKENS, logprobs=True
     )
     said = parse_reading(reply.text)
-    graded, verdict = bool(_mass(reply)), _yes(reply)
+    graded, verdict = bool(_mass(reply)), says_yes(reply)
     answer = shown.unmasked(said.answer) if said.answer else None
     source = _source(answer, read)
     if answer and not copied(reply, answer, source.note.text):
@@ -91,7 +91,7 @@ async def look_again(question: str, candidate: Candidate, asking: Asking) -> flo
     reply = await asking.complete(
         second_look(shown.notes[0], shown.question), max_tokens=_VERDICT_TOKENS, logprobs=True
     )
-    return _yes(reply)
+    return says_yes(reply)
 
 
 async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> ClaimTestimony:
@@ -106,7 +106,7 @@ async def testify_on_claim(claim: str, candidate: Candidate, asking: Asking) -> 
     return ClaimTestimony(speaks, math.log(true / false), differ_in_negation(note, claim), graded)
 
 
-def _yes(reply: Completion) -> float:
+def says_yes(reply: Completion) -> float:
     """The probability of yes: by its log-probabilities, or by its words where there are none."""
     if mass := _mass(reply):
         return mass["yes"] / sum(mass.values())
