@@ -147,7 +147,7 @@ class ServerIndex:
 
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible, counted = _visible(view), _visible(View(view.guild_id, view.channels))
+        visible = _visible(view)
         indices, values = self._lexical.query(text)
         by_cosine, by_bm25 = await self._run(
             self._client.query_batch_points(
@@ -167,8 +167,8 @@ class ServerIndex:
                         limit=limit,
                         with_payload=["revision"],
                         with_vector=[points.DENSE],
-                        # Term statistics as in `edge`.
-                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=counted)),
+                        # Term statistics of this guild alone, as in `edge`.
+                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
                     ),
                 ],
             )
