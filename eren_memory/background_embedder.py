@@ -13,13 +13,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from eren_memory.embedder import LocalEmbedder
 from eren_memory.errors import EmbedderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _NICE = 10
 
@@ -54,6 +55,8 @@ class BackgroundEmbedder:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.embed`."""
+        import numpy as np
+
         if self._in_front:
             return await self._local.embed(texts)
         async with self._turn:

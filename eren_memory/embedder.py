@@ -6,21 +6,22 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from eren_memory.embedder_file import NAMES, model_folder
 from eren_memory.errors import EmbedderError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
+_WAIT_POLICY = "OMP_WAIT_POLICY"
 _log = logging.getLogger(__name__)
 
 
@@ -112,6 +113,8 @@ class LocalEmbedder:
                 start += len(some)
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        import numpy as np
+
         if self._model is None:
             raise EmbedderError("The embedding model is not loaded.")
         encoded = self._model.encode(
@@ -148,6 +151,7 @@ class EndpointEmbedder:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.embed`."""
+        import numpy as np
         import openai
 
         if self._client is None:
@@ -164,6 +168,7 @@ class EndpointEmbedder:
 
     async def _part(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One request: servers limit how many texts they take at once."""
+        import numpy as np
         import openai
 
         try:
@@ -195,13 +200,32 @@ class EndpointEmbedder:
             await self._client.close()
 
 
+@contextmanager
+def _waiting_passively() -> Iterator[None]:
+    """Have torch's threads sleep while they wait for each other; read once, when torch is imported.
+
+    Spinning, they wait for one that has no processor, because they have it: beside a chat model on the
+    same machine, two texts then take half a second instead of ten milliseconds. Only here, so that a
+    chat model in a child process keeps its own way.
+    """
+    if _WAIT_POLICY in os.environ:
+        yield
+        return
+    os.environ[_WAIT_POLICY] = "PASSIVE"
+    try:
+        yield
+    finally:
+        del os.environ[_WAIT_POLICY]
+
+
 def _load(name: str, home: Path | None) -> SentenceTransformer:
     try:
         where = model_folder(name, home) or name
         if isinstance(where, Path):
             # The files are here; asking a hub about them would only cost time.
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from sentence_transformers import SentenceTransformer
+        with _waiting_passively():
+            from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

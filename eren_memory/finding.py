@@ -135,15 +135,9 @@ class Finder:
     async def _near(
         self, view: View, text: str, asked: Vectors, limit: int, within: Projection
     ) -> list[Candidate]:
-        index = await within.projector.ready()
-        try:
-            hits = await index.search(text, asked, view, limit)
-        except NoteIndexError:
-            # A backup that is restored brings another index; the one in hand is closed then.
-            if (exchanged := await within.projector.ready()) is index:
-                raise
-            hits = await exchanged.search(text, asked, view, limit)
-        current = await self.ledger.by_ids([hit.note_id for hit in hits])
+        hits, current = await within.projector.search(
+            lambda index: index.search(text, asked, view, limit)
+        )
         # The ledger has the last word: an index that is behind, or wrong, shows nothing it should not.
         return [
             Candidate(note, hit.dense, hit.lexical)

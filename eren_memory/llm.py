@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
 
 _CONNECT_SECONDS = 10.0
+# A connection that nobody uses. Questions come minutes apart, and a new one costs three round trips.
+_KEPT_OPEN_SECONDS = 120.0
 _TOP_LOGPROBS = 10
 # Reasoning models spend completion tokens on thoughts that nobody sees.
 _ROOM_TO_THINK = 4_000
@@ -224,6 +226,7 @@ class OpenAIChat:
     async def _connected(self) -> AsyncOpenAI:
         endpoint = await self._connect()
         if self._client is None or endpoint != self._endpoint:
+            import httpx2
             import openai
 
             await self.close()
@@ -233,6 +236,9 @@ class OpenAIChat:
                 api_key=endpoint.api_key,
                 timeout=openai.Timeout(self._timeout, connect=_CONNECT_SECONDS),
                 max_retries=1,
+                http_client=openai.DefaultAsyncHttpxClient(
+                    limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN_SECONDS)
+                ),
             )
         return self._client
 

@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import numpy as np
-
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.embedder import Embedder
-from eren_memory.errors import EmbedderError, ErenError
-from eren_memory.index import IndexStore, NoteIndex
+from eren_memory.errors import EmbedderError, ErenError, NoteIndexError
+from eren_memory.index import Hit, IndexStore, NoteIndex
 from eren_memory.ledger import Ledger, Outbox, Pending
 
 # Notes that one projection step embeds, writes and makes durable together.
@@ -53,6 +51,7 @@ class Projector:
         self._unembeddable: set[UUID] = set()
         # Outbox rows whose notes are in the index, and found, but not yet safe from a power cut.
         self._unsettled: list[int] = []
+        self._written = 0
 
     @property
     def is_open(self) -> bool:
@@ -107,6 +106,41 @@ class Projector:
             if newest.rows:
                 await self._write(index, newest)
         return index
+
+    async def search(
+        self, look: Callable[[NoteIndex], Awaitable[Sequence[Hit]]]
+    ) -> tuple[Sequence[Hit], dict[UUID, Note]]:
+        """What `look` finds in the index with every write before in it, and those notes as they stand.
+
+        Mostly nothing waits, so it is looked up first, and one read of the ledger says both what the
+        notes are now and that nothing waited. Otherwise, and where others write to the same index and
+        may have just done so, the search comes after.
+        """
+        index = await self.open()
+        if self._whole and self._store.alone:
+            written = self._written
+            try:
+                hits = await look(index)
+            except NoteIndexError:
+                if self._index is index:
+                    raise
+            else:
+                current, waiting = await self.outbox.current(
+                    [hit.note_id for hit in hits],
+                    without=self._unembeddable,
+                    besides=self._unsettled,
+                )
+                if not waiting and (self._index, self._written) == (index, written):
+                    return hits, current
+        index = await self.ready()
+        try:
+            hits = await look(index)
+        except NoteIndexError:
+            # A backup that is restored brings another index; the one in hand is closed then.
+            if (exchanged := await self.ready()) is index:
+                raise
+            hits = await look(exchanged)
+        return hits, await self._ledger.by_ids([hit.note_id for hit in hits])
 
     async def changed(self, ids: Collection[UUID]) -> None:
         """After a write to these notes: bring them into the index, if this process holds it."""
@@ -208,6 +242,8 @@ class Projector:
                 self._unsettled = []
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
+        import numpy as np
+
         active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
         vectors = np.zeros((len(pending.notes), await self._embedder.load()), dtype=np.float32)
         # What kept its text, or was written before a kill, has its vector.
@@ -230,6 +266,7 @@ class Projector:
         if any(note.status is NoteStatus.ERASED for note in pending.notes):
             index.unstamp()
         self._unsettled += pending.rows
+        self._written += 1
 
     async def _set_aside(self, notes: Sequence[Note]) -> bool:
         """Find the notes that the embedder refuses, so that one of them stops nobody's questions.

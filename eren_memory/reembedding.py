@@ -26,7 +26,6 @@ from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.recalibrating import recalibrate
 from eren_memory.space import Projection
-from eren_memory.verification import Compared, check_points, compare
 from eren_memory.wishes import Wishes
 
 # Notes that are embedded at a time: a fifth of a second of a large model on a small machine.
@@ -216,6 +215,8 @@ class Reembedding(Wishes):
     async def _migrate(
         self, space: Space, live: Projection, progress: Progress | None
     ) -> Reembedded | None:
+        from eren_memory.verification import Compared, check_points, compare
+
         started = time.monotonic()
         new = await self._projections.beside(space.space)
         if not await self._openable(new, space):

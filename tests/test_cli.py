@@ -217,12 +217,13 @@ async def test_text_that_a_terminal_would_obey_is_shown_instead(
     assert (await eren("ask", "Who?")).out.startswith("safe \\u001b[2J\\u202eevil")
 
 
-async def test_listing_notes_loads_no_model(settings: Settings):
+@pytest.mark.parametrize("words", [["note", "list"], ["status"]], ids=" ".join)
+async def test_what_only_reads_the_ledger_loads_no_engine(settings: Settings, words: list[str]):
     code = (
-        "import sys; sys.argv = ['eren', 'note', 'list']\n"
+        f"import sys; sys.argv = ['eren', *{words}]\n"
         "from eren_memory.cli import main\nmain()\n"
-        "heavy = {'torch', 'openai', 'sentence_transformers', 'sklearn', 'qdrant_client', "
-        "'qdrant_edge', 'alembic', 'rich', 'discord'} & set(sys.modules)\n"
+        "heavy = {'torch', 'openai', 'sentence_transformers', 'sklearn', 'numpy', 'qdrant_client', "
+        "'qdrant_edge', 'apscheduler', 'alembic', 'rich', 'discord'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     environment = {**os.environ, "EREN_HOME": str(settings.home)}
@@ -231,7 +232,12 @@ async def test_listing_notes_loads_no_model(settings: Settings):
     )  # Migrates, which needs more.
     assert await first.wait() == 0
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, env=environment, stderr=subprocess.PIPE
+        sys.executable,
+        "-c",
+        code,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     _, err = await child.communicate()
     assert (child.returncode, err.decode()) == (0, "")

@@ -1,6 +1,8 @@
 """The embedded parts themselves: MiniLM in every run, the chat model in runs marked `model`."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +101,20 @@ async def test_the_server_answers_nobody_without_its_key(tmp_path: Path, model_h
         )
     await client.close()
     await server.close()
+
+
+async def test_threads_of_the_embedding_model_sleep_while_they_wait_and_a_child_keeps_its_own_way():
+    code = (
+        "import os\n"
+        "from eren_memory.embedder import _waiting_passively\n"
+        "with _waiting_passively():\n    import torch\n"
+        "assert 'OMP_WAIT_POLICY' not in os.environ"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code,
+        env={**os.environ, "OMP_DISPLAY_ENV": "true"}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, err = await child.communicate()
+    assert child.returncode == 0, err
+    if sys.platform == "linux":
+        assert "OMP_WAIT_POLICY = 'PASSIVE'" in err.decode()

@@ -2,11 +2,14 @@ import asyncio
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from eren_memory import projection
 from eren_memory.app import App, open_app
@@ -331,3 +334,51 @@ async def test_a_notebook_over_a_qdrant_server_keeps_every_promise(settings: Set
             await one.notebook.retire("g", 1, By("ann"))
             assert await numbers(two) == []
             assert await two.notebook.projector.reconcile() == Reconciled(2, 0, 0, 0)
+
+
+@contextmanager
+def statements(app: App) -> Iterator[list[str]]:
+    """What is asked of the ledger's database meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        seen.append(statement)
+
+    engine = app.notebook.ledger._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_a_question_reads_the_ledger_once(app: App):
+    await app.notebook.add("g", FERRY, By("ann"))
+    assert await numbers(app) == [1]
+    watch = app.notebook.projector._watch
+    assert watch is not None
+    watch.cancel()
+    with statements(app) as seen:
+        await app.eren.answer("When does the Fenlake Ferry leave?", Place("g"))
+        await app.eren.answer("Who won the chess cup?", Place("nobody's"))
+    assert [one.split()[0] for one in seen] == ["BEGIN", "SELECT"] * 2
+
+
+async def test_a_note_of_another_process_that_is_indexed_while_a_question_searches_is_found(
+    settings: Settings,
+):
+    async with open_app(settings) as holder, open_app(settings) as other:
+        index = await holder.notebook.projector.ready()
+        watch = holder.notebook.projector._watch
+        assert watch is not None
+        watch.cancel()
+        await other.notebook.add("g", FERRY, By("ann"))
+        search = index.search
+
+        async def slow(*asked):
+            found = await search(*asked)
+            await holder.notebook.projector.project()
+            return found
+
+        index.search = slow  # type: ignore[method-assign]
+        assert await numbers(holder) == [1]

@@ -16,6 +16,7 @@ from eren_memory import __version__
 from eren_memory.cli import (
     asking,
     auditing,
+    benching,
     evaluating,
     files,
     probes,
@@ -52,6 +53,7 @@ for command in (
     system.demo,
     evaluating.evaluate,
     evaluating.report,
+    benching.bench,
     research.calibrate,
     research.fit_scope,
     research.eval_conflicts,

@@ -64,6 +64,21 @@ NUMBER = click.IntRange(1, LARGEST_NUMBER)
 number_argument = click.argument("number", type=NUMBER)
 
 
+def sizes(
+    _context: click.Context, _parameter: click.Parameter, given: str | None
+) -> list[int] | None:
+    """An option's numbers from 1 with commas between; None for all."""
+    if given is None or given == "all":
+        return None
+    try:
+        numbers = [int(one) for one in given.split(",")]
+    except ValueError:
+        numbers = [0]
+    if min(numbers) < 1:
+        raise click.BadParameter("numbers from 1 with commas between are needed, as in 1,64,256")
+    return numbers
+
+
 def actor(reason: str | None = None) -> By:
     """Who acts, for the history of what a command line did."""
     try:

@@ -7,23 +7,9 @@ from typing import Any
 
 import click
 
-from eren_memory.cli.common import emit, json_option, progress_bar, run
+from eren_memory.cli.common import emit, json_option, progress_bar, run, sizes
 from eren_memory.cli.research import concurrency_option, data_option, seed_option
 from eren_memory.config import load_settings
-
-
-def _sizes(
-    _context: click.Context, _parameter: click.Parameter, given: str | None
-) -> list[int] | None:
-    if given is None or given == "all":
-        return None
-    try:
-        sizes = [int(one) for one in given.split(",")]
-    except ValueError:
-        sizes = [0]
-    if min(sizes) < 1:
-        raise click.BadParameter("numbers from 1 with commas between are needed, as in 1,64,256")
-    return sizes
 
 
 @click.command("eval")
@@ -37,7 +23,7 @@ def _sizes(
 )
 @click.option(
     "--edits",
-    callback=_sizes,
+    callback=sizes,
     help="Edits in the notebook; several sizes with commas between give a curve [default: all, and "
     "half of a file of claims].",
 )

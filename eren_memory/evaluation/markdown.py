@@ -31,7 +31,7 @@ PUBLISHED: Mapping[str, Sequence[tuple[str, float, float, float]]] = {
 """ES, BP and EQ as published, by form of the file."""
 
 _LISTED = 50
-_NONE = "-"
+NONE = "-"
 
 
 def page(results: Mapping[str, Any], plots: Sequence[str]) -> str:
@@ -75,7 +75,7 @@ def _lines(results: Mapping[str, Any], plots: Sequence[str]) -> Iterator[str]:
         yield f"\n**{results['warning']}**"
     yield "\n## Measured here\n"
     yield "Raw, micro-averaged; in brackets the 95 % interval of a bootstrap over edits.\n"
-    yield from _grid(
+    yield from grid(
         ["method", "ES", "BP", "EQ", "EQ exact", "calls", "p50 ms", "p95 ms", "tokens in / out"],
         (
             [
@@ -95,7 +95,7 @@ def _lines(results: Mapping[str, Any], plots: Sequence[str]) -> Iterator[str]:
     if published := PUBLISHED.get(results["form"]):
         yield "\n## Published, not measured here\n"
         yield "COLING 2024, Flan-T5-XL (3B), 1,024 edits: another model, other hardware, other rows.\n"
-        yield from _grid(
+        yield from grid(
             ["method", "ES", "BP", "EQ"],
             ([name, *(f"{value / 100:.3f}" for value in values)] for name, *values in published),
         )
@@ -120,7 +120,7 @@ def _averages(results: Mapping[str, Any]) -> Iterator[str]:
         "words. Macro: every edit counts the same. Audited: without the questions at the end."
     )
     yield ""
-    yield from _grid(
+    yield from grid(
         ["method", "ES exact", "F1", "macro ES", "macro BP", "macro EQ", "audited ES", "audited BP",
          "audited EQ", "audited EQ exact"],
         (
@@ -150,7 +150,7 @@ def _averages(results: Mapping[str, Any]) -> Iterator[str]:
         )
     )
     yield ""
-    yield from _grid(
+    yield from grid(
         ["method", "cached", "by path", "fresh"],
         (
             [name, *(_rate(one[key]) for key in ("bp", "bp_path", "bp_fresh"))]
@@ -164,7 +164,7 @@ def _details(results: Mapping[str, Any]) -> Iterator[str]:
     strata = list(dict.fromkeys(name for one in methods.values() for name in one["strata"]))
     kinds = list(dict.fromkeys(name for one in methods.values() for name in one["calls"]))
     yield "\n## By kind of question\n"
-    yield from _grid(
+    yield from grid(
         ["method", *(f"{name} right" for name in strata), *(f"{name} calls" for name in kinds)],
         (
             [
@@ -172,17 +172,17 @@ def _details(results: Mapping[str, Any]) -> Iterator[str]:
                 *(
                     f"{one['strata'][s]['right']:.3f} of {one['strata'][s]['n']}"
                     if s in one["strata"]
-                    else _NONE
+                    else NONE
                     for s in strata
                 ),
-                *(f"{one['calls'][kind]:.2f}" if kind in one["calls"] else _NONE for kind in kinds),
+                *(f"{one['calls'][kind]:.2f}" if kind in one["calls"] else NONE for kind in kinds),
             ]
             for name, one in methods.items()
         ),
     )
     if any(one["target_differs"]["n"] for one in methods.values()):
         yield "\n## Where the target is not the true answer\n"
-        yield from _grid(
+        yield from grid(
             ["method", "questions", "ES", "ES exact"],
             (
                 [
@@ -198,7 +198,7 @@ def _details(results: Mapping[str, Any]) -> Iterator[str]:
         yield "\n## Claims\n"
         yield "Wanted → said, in claims; polarity is right among those rightly taken from a note.\n"
         said = ("supported", "refuted", "silent")
-        yield from _grid(
+        yield from grid(
             ["method", "polarity", *(f"{wanted} → {' / '.join(said)}" for wanted in said)],
             (
                 [
@@ -217,7 +217,7 @@ def _details(results: Mapping[str, Any]) -> Iterator[str]:
         yield "\n## Recall\n"
         yield "Share of questions in scope with all notes of their edit among the first k.\n"
         places = list(next(iter(searched.values())))
-        yield from _grid(
+        yield from grid(
             ["method", *(f"@{k}" for k in places)],
             ([name, *(_rate(found[k]) for k in places)] for name, found in searched.items()),
         )
@@ -226,7 +226,7 @@ def _details(results: Mapping[str, Any]) -> Iterator[str]:
 def _errors(methods: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Errors\n"
     faults = [str(fault) for fault in Fault]
-    yield from _grid(
+    yield from grid(
         ["method", *(fault.replace("_", " ") for fault in faults), "total"],
         (
             [name, *(str(one["errors"][fault]) for fault in faults), str(one["errors"]["total"])]
@@ -237,7 +237,7 @@ def _errors(methods: Mapping[str, Any]) -> Iterator[str]:
 
 def _curve(curve: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "\n## By size of the notebook\n"
-    yield from _grid(
+    yield from grid(
         ["edits", "notes", "questions", "method", "ES", "BP", "EQ", "calls"],
         (
             [
@@ -271,7 +271,8 @@ def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
             yield f"    … and {len(listed) - _LISTED} more in results.json"
 
 
-def _grid(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+def grid(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    """A table, line by line."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
@@ -279,7 +280,7 @@ def _grid(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
 
 
 def _rate(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.3f}"
+    return NONE if value is None else f"{value:.3f}"
 
 
 def _with(value: float | None, ends: Sequence[float] | None) -> str:

@@ -53,7 +53,8 @@ def draw(
     return [name for name, figure in made.items() if figure is not None]
 
 
-def _canvas(columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+def canvas(columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """An empty picture, and its panels from left to right."""
     from matplotlib.figure import Figure
 
     # Without pyplot there is no display to look for and no figure left open.
@@ -65,7 +66,7 @@ def _canvas(columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
 def _scaling(curve: Sequence[Mapping[str, Any]]) -> Figure | None:
     if not curve[-1]["methods"]:
         return None
-    figure, (eq, calls) = _canvas(2)
+    figure, (eq, calls) = canvas(2)
     for method in curve[-1]["methods"]:
         sized = [
             (stage["edits"], stage["methods"][method])
@@ -94,7 +95,7 @@ def _reliability(methods: Mapping[str, Sequence[Judged]]) -> Figure | None:
     columns = (("the model's own verdict", verdicts), ("the decision's p", stated))
     if not any(take(some)[0] for _, take in columns for some in methods.values()):
         return None
-    figure, panels = _canvas(2)
+    figure, panels = canvas(2)
     for axes, (title, take) in zip(panels, columns, strict=True):
         axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
         for name, some in methods.items():
@@ -124,7 +125,7 @@ def _trade_off(methods: Mapping[str, Sequence[Judged]]) -> Figure | None:
     }
     if not shown:
         return None
-    figure, (axes,) = _canvas()
+    figure, (axes,) = canvas()
     for name, some in shown.items():
         curve = trade_off(some)
         (line,) = axes.plot([t for _, t, _ in curve], [left for _, _, left in curve], label=name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eren_memory.domain import Note, View
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def slug(space: str) -> str:
@@ -19,8 +20,8 @@ def slug(space: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", space.lower()).strip("_")
 
 
-Vectors = NDArray[np.float32]
-"""Unit-length rows, shape (texts, dimension)."""
+Vectors: TypeAlias = "NDArray[np.float32]"
+"""Unit-length rows, shape (texts, dimension). By name alone: a list of notes needs no numpy."""
 Payload = Mapping[str, Any]
 """What a point says of its note, beside the vectors."""
 

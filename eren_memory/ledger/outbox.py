@@ -96,6 +96,27 @@ class Outbox:
             found = await rows.notes_where(connection, notes.c.id, ids)
             return Pending(tuple(found), tuple(row.seq for row in waiting))
 
+    async def current(
+        self, ids: Collection[UUID], *, without: Collection[UUID], besides: Collection[int]
+    ) -> tuple[dict[UUID, Note], bool]:
+        """Notes as they stand now, and whether any row waits but those that `pending` would pass over.
+
+        One statement: every question makes it.
+        """
+        others = sa.and_(
+            outbox.c.space == self._space,
+            outbox.c.note_id.not_in(without),
+            outbox.c.seq.not_in(besides),
+        )
+        waiting = sa.select(sa.exists().where(others).label("waiting")).subquery()
+        query = sa.select(waiting.c.waiting, notes).select_from(
+            waiting.outerjoin(notes, notes.c.id.in_(ids))
+        )
+        async with self._ledger.reading() as connection:
+            found = (await connection.execute(query)).all()
+        known = [rows.to_note(row) for row in found if row.id is not None]
+        return {note.id: note for note in known}, bool(found[0].waiting)
+
     async def count(self) -> int:
         """How many notes wait for the index."""
         query = sa.select(sa.func.count(sa.distinct(outbox.c.note_id))).where(
