@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -203,10 +204,35 @@ async def test_a_checkpoint_waits_for_the_disk_without_the_engine(
     monkeypatch.setattr(index, "_shard", flushed)
     await put(index, note("the ferry leaves at noon"))
     assert (len(synced) > 1, flushed.times) == (True, 0)
-    monkeypatch.setattr("eren_memory.index.edge._FLUSHED_TOGETHER", 1)
+    monkeypatch.setattr("eren_memory.index.log._FLUSHED_TOGETHER", 1)
     await put(index, note("the zoo is open", number=2))
     assert flushed.times == 1
     await index.close()
+
+
+async def test_what_a_killed_process_left_is_replayed_by_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The engine replays its log with the interpreter's lock held."""
+    asked: list[list[str]] = []
+    run = subprocess.run
+
+    def counted(command: list[str], **how: Any) -> Any:
+        asked.append(command)
+        return run(command, **how)
+
+    monkeypatch.setattr("eren_memory.index.log.subprocess.run", counted)
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
+    index.stamp()
+    await put(index, note("the ferry leaves at noon"))
+    shutil.copytree(tmp_path / "notes_space", tmp_path / "killed" / "notes_space")
+    await index.close()
+    index, _ = EdgeIndex.open(tmp_path, "space", DIMENSION, "english", LEDGER)
+    await index.close()
+    assert not asked
+    left, new = EdgeIndex.open(tmp_path / "killed", "space", DIMENSION, "english", LEDGER)
+    assert (len(asked), new, await left.count()) == (1, False, 1)
+    await left.close()
 
 
 class Flushed:

@@ -18,13 +18,12 @@ from filelock import FileLock, Timeout
 
 from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import IndexBusy, NoteIndexError
-from eren_memory.index import Held, Hit, Payload, Vectors, log, points
+from eren_memory.index import Held, Hit, Payload, Vectors, points
+from eren_memory.index.log import Log
 from eren_memory.index.stamp import Stamp
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-# Writes that the log may hold until the engine flushes it: 4 KB each, replayed at 7,000 a second.
-_FLUSHED_TOGETHER = 20_000
 
 
 class EdgeIndex:
@@ -43,8 +42,8 @@ class EdgeIndex:
         self._stamp = stamp
         self._dimension = dimension
         self._lexical = lexical
-        self._unflushed = 0
-        # One thread: the shard is not documented as thread-safe, and fsync must not stall the loop.
+        self._log = Log(stamp.folder)
+        # One thread: the shard is not documented as thread-safe.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="edge")
 
     @classmethod
@@ -100,6 +99,7 @@ class EdgeIndex:
 
     @staticmethod
     def _load(folder: Path) -> qe.EdgeShard | None:
+        Log(folder).replay()
         try:
             return qe.EdgeShard.load(str(folder))
         except Exception as error:  # noqa: BLE001 - The engine raises plain Exception.
@@ -148,10 +148,10 @@ class EdgeIndex:
             }
             newer = [p for n, p in zip(notes, made, strict=True) if held.get(n.id, 0) < n.revision]
             if newer:
+                self._log.wrote(len(newer))
                 self._shard.update(qe.UpdateOperation.upsert_points(newer))
 
         await self._run(write)
-        self._unflushed += len(notes)
 
     def _point(self, note: Note, vector: Vectors) -> qe.Point:
         if note.status is not NoteStatus.ACTIVE:
@@ -162,11 +162,10 @@ class EdgeIndex:
 
     async def checkpoint(self) -> None:
         """See `NoteIndex.checkpoint`."""
-        if self._unflushed < _FLUSHED_TOGETHER:
-            await self._run(partial(log.make_durable, self._stamp.folder))
-            return
-        await self._run(self._shard.flush)
-        self._unflushed = 0
+        if self._log.is_long:
+            await self._run(self._shard.flush)
+            self._log.flushed()
+        await self._run(self._log.make_durable)
 
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
@@ -232,11 +231,13 @@ class EdgeIndex:
     async def remove(self, ids: Sequence[UUID]) -> None:
         """See `NoteIndex.remove`."""
         if ids:
+            self._log.wrote(len(ids))
             await self._run(lambda: self._shard.update(qe.UpdateOperation.delete_points([*ids])))
 
     async def close(self) -> None:
         """See `NoteIndex.close`."""
         await self._run(self._shard.close)
+        self._log.flushed()
         self._thread.shutdown()
         self._lock.release()
 
