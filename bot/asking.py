@@ -23,6 +23,8 @@ from bot.metrics import Metrics
 from bot.progress import Progress, Spot
 from bot.splitting import paged
 from bot.texts import Texts
+from bot.traces import made_text, told, trace_of
+from bot.turns import Crowded, Ticket, Turns
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
@@ -32,8 +34,6 @@ from eren_memory.text import question_text
 _LAST_WORDS = 1.5
 # Earlier questions and answers that a follow-up is understood from.
 _CONVERSATION = 3
-# Candidates that *Why?* explains.
-_EXPLAINED = 5
 _IGNORANT = re.compile(
     r"\b(i (do not|don't|don’t) (know|have (any )?information)|i('m|’m| am) (not sure|unable to|sorry)|"
     r"i (cannot|can't|can’t) (answer|say|tell|help|find|provide)|no information (about|on))\b",
@@ -76,7 +76,14 @@ class Asker:
         self._metrics = metrics or Metrics()
         settings = app.settings
         self.limits = Limits(settings.questions_per_member, settings.questions_per_guild)
-        self._turn = asyncio.Semaphore(settings.questions_at_once)
+        self.turns = Turns(
+            settings.questions_at_once,
+            settings.questions_waiting_per_guild,
+            settings.questions_waiting,
+        )
+        self._metrics.waiting.set_function(lambda: self.turns.waiting)
+        # Places in line of requests that are admitted and not yet asked.
+        self._booked: dict[UUID, Ticket] = {}
         # Each question's work, by the task that shows what comes of it.
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
         self._closing = False
@@ -84,7 +91,9 @@ class Asker:
         """Told of a question that nobody could answer."""
 
     def admit(self, request: Request, t: Texts) -> None:
-        """Count a question, before anything is done for it.
+        """Count a question and give it a place in line, before anything is done for it.
+
+        The place is kept for the current task, until it asks or ends.
 
         Raises:
             Refused: Too many questions, or the bot is about to stop.
@@ -93,9 +102,24 @@ class Asker:
         if self._closing:
             raise Refused(t("ask.restarting"))
         question_text(request.text, "claim" if request.claim else "question")
-        wait = self.limits.wait(request.place.guild_id, request.asker_id)
+        guild = request.place.guild_id
+        try:
+            self.turns.check(guild)
+        except Crowded as crowd:
+            raise self._turned_away(crowd, t) from None
+        wait = self.limits.wait(guild, request.asker_id)
         if wait:
+            self._metrics.turned_away("too_often")
             raise Refused(t("ask.too_many", seconds=ceil(wait)))
+        ticket = self._booked[request.id] = self.turns.book(guild)
+        caller = asyncio.current_task()
+        assert caller is not None  # noqa: S101 - For the type: callers are coroutines.
+
+        def ended(_: object) -> None:
+            self._booked.pop(request.id, None)
+            ticket.leave()
+
+        caller.add_done_callback(ended)
 
     async def ask(self, request: Request, spot: Spot) -> Asked | None:
         """Answer an admitted question at a spot; None where it stays silent.
@@ -107,7 +131,15 @@ class Asker:
         logs.request.set(str(request.id))
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
-        work = asyncio.create_task(self._ask(request, spot))
+        ticket = self._booked.pop(request.id, None)
+        if ticket is None:
+            try:
+                ticket = self.turns.book(request.place.guild_id)
+            except Crowded as crowd:
+                raise self._turned_away(crowd, request.t) from None
+        work = asyncio.create_task(self._ask(request, spot, ticket))
+        # Also where it is cancelled before it begins.
+        work.add_done_callback(lambda _: ticket.leave())
         self._running[caller] = work
         caller.add_done_callback(lambda done: self._running.pop(done, None))
         try:
@@ -128,12 +160,17 @@ class Asker:
         if self._running:  # Their askers are being told.
             await asyncio.wait({*self._running}, timeout=_LAST_WORDS)
 
-    async def _ask(self, request: Request, spot: Spot) -> Asked | None:
+    def _turned_away(self, crowd: Crowded, t: Texts) -> Refused:
+        self._metrics.turned_away("crowded")
+        return Refused(t("ask.crowded", count=crowd.waiting))
+
+    async def _ask(self, request: Request, spot: Spot, ticket: Ticket) -> Asked | None:
         settings = await self._app.communities.settings(request.place.guild_id)
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with shown, self._turn:
+            async with shown, ticket:
+                said.begun()
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
@@ -145,7 +182,7 @@ class Asker:
             raise
         asked, notes = self._record(request, made)
         self._metrics.answered(made, time.perf_counter() - started)
-        _log.info("Answered.", extra=_told(asked))
+        _log.info("Answered.", extra=told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
                 await self._gap(asked)
@@ -241,43 +278,3 @@ class Asker:
         review = await self._app.reviews.raised(Queue.GAP, asked, now())
         if self.on_gap is not None and not asked.private:
             await self.on_gap(review)
-
-
-def _told(asked: Asked) -> dict[str, Any]:
-    """What the log says of an answer; `logs` keeps question and answer out unless asked for them."""
-    told = ("path", "calls", "prompt_tokens", "completion_tokens", "ms")
-    said = {name: asked.trace[name] for name in told}
-    words = {"question": asked.question, "answer": asked.text}
-    return {"origin": asked.origin, "notes": len(asked.notes)} | said | words
-
-
-def made_text(t: Texts, made: Answer | ClaimCheck) -> str:
-    """What was answered, in words."""
-    if isinstance(made, Answer):
-        return made.text
-    return render.claim_text(t, made.verdict, made.answer)
-
-
-def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
-    """How an answer came about, as it is kept: no text of any note."""
-    trace = made.trace
-    return {
-        "method": trace.method,
-        "path": str(trace.path),
-        "verdict": trace.verdict,
-        "p": trace.p,
-        "mark": trace.mark,
-        "calls": trace.usage.calls,
-        "prompt_tokens": trace.usage.prompt_tokens,
-        "completion_tokens": trace.usage.completion_tokens,
-        "ms": round(trace.milliseconds),
-        "candidates": [
-            {
-                "id": str(one.note.id),
-                "revision": one.note.revision,
-                "dense": round(one.dense, 4),
-                "lexical": round(one.lexical, 2),
-            }
-            for one in trace.candidates[:_EXPLAINED]
-        ],
-    }

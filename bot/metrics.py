@@ -45,6 +45,12 @@ class Metrics:
         self._failures = Counter(
             "eren_failures", "Questions without an answer, by cause.", ["error"], registry=mine
         )
+        self._turned_away = Counter(
+            "eren_questions_turned_away", "Questions refused at once.", ["reason"], registry=mine
+        )
+        self.waiting = Gauge(
+            "eren_questions_waiting", "Questions that wait for their turn.", registry=mine
+        )
         self._waited = Histogram(
             "eren_question_seconds",
             "From a question to its answer, waiting for its turn included.",
@@ -105,6 +111,10 @@ class Metrics:
         """A question or claim got no answer."""
         self._questions.labels("claim" if claim else "question", "none").inc()
         self._failures.labels(type(error).__name__).inc()
+
+    def turned_away(self, reason: str) -> None:
+        """A question was refused before anything was done for it."""
+        self._turned_away.labels(reason).inc()
 
     def called(self, model: str, usage: Usage, seconds: float, error: BaseException | None) -> None:
         """A model call ended, whoever made it: answers, previews, conflicts, proposals."""

@@ -45,7 +45,12 @@ class Progress:
         self._spot = spot
         self._t = t
         self._text = ""
+        self._said = "ask.waiting"
         self._over = asyncio.Event()
+
+    def begun(self) -> None:
+        """Its turn has come."""
+        self._said = "ask.thinking"
 
     def heard(self, text: str) -> None:
         """The answer so far."""
@@ -73,7 +78,7 @@ class Progress:
                 text = render.cut(f"{render.answer_body(self._text[:_SHOWN])} …")
             elif not comforted or waited - comforted >= _STILL:
                 comforted = waited
-                text = f"-# {self._t('ask.thinking', seconds=round(waited))}"
+                text = f"-# {self._t(self._said, seconds=round(waited))}"
             if text != shown:
                 shown = text
                 try:

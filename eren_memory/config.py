@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     """A minute, for each server."""
     questions_at_once: int = Field(8, ge=1)
     """Answered at the same time; others wait for their turn."""
+    questions_waiting: int = Field(200, ge=1)
+    """May wait for their turn, of all servers; a server where none waits may always have one waiting."""
+    questions_waiting_per_guild: int = Field(50, ge=1)
+    """And of each server."""
     answers_kept_days: int = Field(30, ge=1)
     """How long questions and answers are kept."""
     audit_calls: int = Field(200, ge=0)

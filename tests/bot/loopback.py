@@ -85,7 +85,7 @@ class Discord:
         self.ready.clear()
         await self._socket.send_json({"op": 9, "d": False})
 
-    async def slash(self, member: str, name: str, **options: Any) -> str:
+    async def slash(self, member: str, name: str, *, guild: str = GUILD, **options: Any) -> str:
         """A member uses a command; returns the interaction's id."""
         interaction = self.new_id()
         kinds = {str: 3, bool: 5, int: 4}
@@ -106,15 +106,15 @@ class Discord:
                 "type": 2,
                 "token": f"token{interaction}",
                 "version": 1,
-                "guild_id": GUILD,
+                "guild_id": guild,
                 "channel_id": CHANNEL,
                 "channel": _channel(),
-                "guild": {"id": GUILD, "features": [], "locale": "en-US"},
+                "guild": {"id": guild, "features": [], "locale": "en-US"},
                 "locale": "en-US",
                 "guild_locale": "en-US",
                 "app_permissions": str((1 << 50) - 1),
                 "entitlements": [],
-                "authorizing_integration_owners": {"0": GUILD},
+                "authorizing_integration_owners": {"0": guild},
                 "context": 0,
                 "attachment_size_limit": 10_000_000,
                 "member": _member(member, roles),
