@@ -56,7 +56,7 @@ async def _run(settings: Settings, token: str) -> None:
 
     async with (
         serving(settings.health_host, settings.health_port, health, metrics),
-        open_app(settings, on_call=on_call) as app,
+        open_app(settings, on_call=on_call, guarded=True) as app,
     ):
         # Before login: loading the models in here stalls the loop, and Discord waits 3 seconds.
         await app.warm()

@@ -22,6 +22,7 @@ from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
+from eren_memory.guarding import GuardedModel
 from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
@@ -176,11 +177,14 @@ async def open_app(
     style: Style = Style.CHAT,
     clock: Callable[[], datetime] = utc_now,
     on_call: OnCall | None = None,
+    *,
+    guarded: bool = False,
 ) -> AsyncIterator[App]:
     """Open the assistant and close it on the way out.
 
     Opening touches the ledger only. The index, the embedding model and the embedded chat model
-    start when something first needs them. `on_call` is told of every model call.
+    start when something first needs them. `on_call` is told of every model call. Where many ask,
+    chat models are `guarded` from calls that are bound to fail.
 
     Raises:
         LedgerError: The data folder or the database cannot be used.
@@ -194,8 +198,10 @@ async def open_app(
         connect = server.connect if server is not None else parts.remote(settings)
 
         def model_named(name: str) -> ChatModel:
-            model = OpenAIChat(name, connect, timeout=settings.model_timeout)
-            return model if on_call is None else WatchedModel(model, on_call)
+            model: ChatModel = OpenAIChat(name, connect, timeout=settings.model_timeout)
+            if on_call is not None:
+                model = WatchedModel(model, on_call)
+            return GuardedModel(model) if guarded else model
 
         model = model_named(server.model_name if server else settings.offered_models[0])
         notebook = Notebook(ledger, projections, Judge(model), clock)

@@ -14,7 +14,7 @@ from eren_memory.errors import (
     ModelUnauthorised,
     ModelUnreachable,
 )
-from eren_memory.llm_errors import is_too_long, malformed, translated
+from eren_memory.llm_errors import is_too_long, malformed, retry_after, translated
 from eren_memory.llm_reply import Said
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10.0
 # A connection that nobody uses. Questions come minutes apart, and a new one costs three round trips.
 _KEPT_OPEN_SECONDS = 120.0
+# What an endpoint that is busy may ask us to wait before the one retry; whoever asks is told of more.
+_RETRIED_WITHIN = 5.0
 _TOP_LOGPROBS = 10
 # Reasoning models spend completion tokens on thoughts that nobody sees.
 _ROOM_TO_THINK = 4_000
@@ -237,7 +239,8 @@ class OpenAIChat:
                 timeout=openai.Timeout(self._timeout, connect=_CONNECT_SECONDS),
                 max_retries=1,
                 http_client=openai.DefaultAsyncHttpxClient(
-                    limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN_SECONDS)
+                    limits=httpx2.Limits(keepalive_expiry=_KEPT_OPEN_SECONDS),
+                    event_hooks={"response": [_impatient]},
                 ),
             )
         return self._client
@@ -265,6 +268,13 @@ class OpenAIChat:
         for name, dropped in _REFUSED:
             if name.search(named):
                 self._dropped |= dropped
+
+
+async def _impatient(response: Any) -> None:
+    """Have the client not retry where it would wait long for it: the question would look unanswered."""
+    wait = retry_after(response)
+    if wait is not None and wait > _RETRIED_WITHIN:
+        response.headers["x-should-retry"] = "false"
 
 
 def _is_whole(stream: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from eren_memory.errors import (
@@ -16,6 +17,8 @@ from eren_memory.errors import (
     PromptTooLong,
 )
 
+# Seconds. More is no rate limit's answer.
+_LONGEST_WAIT = 86_400.0
 # What an error in the middle of a stream calls itself, in its `code` or `type`: there is no status.
 _UNAUTHORISED = {"401", "403", "invalid_api_key", "authentication_error", "permission_error"}
 _LIMITED = {"429", "rate_limit_exceeded", "rate_limit_error", "insufficient_quota"}
@@ -42,7 +45,7 @@ def translated(error: Any, model: str) -> ErenError:
             ),
         ),
         (openai.InternalServerError, _failed()),
-        (openai.RateLimitError, _limited()),
+        (openai.RateLimitError, _limited(retry_after(getattr(error, "response", None)))),
         (openai.AuthenticationError, _unauthorised()),
         (openai.PermissionDeniedError, _unauthorised()),
         (
@@ -58,6 +61,15 @@ def translated(error: Any, model: str) -> ErenError:
     if type(error) is openai.APIError:
         return _in_a_stream(error)
     return ModelError(f"The model call failed ({type(error).__name__}).")
+
+
+def retry_after(response: Any) -> float | None:
+    """Seconds after which an endpoint wants to be asked again, where it says so in seconds."""
+    try:
+        wait = float(response.headers.get("retry-after"))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return wait if 0 <= wait <= _LONGEST_WAIT else None
 
 
 def is_too_long(error: Any) -> bool:
@@ -100,8 +112,9 @@ def _failed() -> ModelUnreachable:
     return ModelUnreachable("The model's endpoint failed. Try again in a moment.")
 
 
-def _limited() -> ModelRateLimited:
-    return ModelRateLimited("The model's rate limit or quota is used up. Try again later.")
+def _limited(wait: float | None = None) -> ModelRateLimited:
+    when = "later" if wait is None else f"in {max(1, math.ceil(wait))} s"
+    return ModelRateLimited(f"The model's rate limit or quota is used up. Try again {when}.")
 
 
 def _unauthorised() -> ModelUnauthorised:

@@ -10,6 +10,9 @@ from eren_memory.errors import EmptyReply, ModelRefused, ModelUnreachable
 from eren_memory.llm_errors import malformed
 
 _THINKING = "<think>"
+# Characters, thoughts included. Whatever goes on for longer is no completion of ours.
+_LONGEST = 200_000
+_ROUNDED = 1e-3
 _THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
 
@@ -84,12 +87,16 @@ class Said:
     def _take(self, choice: Any, message: Any) -> None:
         self._begun = True
         self._raw += message.content or ""
+        if len(self._raw) > _LONGEST:
+            raise ValueError("no answer is that long")
         self._refused |= bool(getattr(message, "refusal", None))
         self._finish = choice.finish_reason or self._finish
         content = (getattr(choice, "logprobs", None) and choice.logprobs.content) or []
         if content and not self.first_token:
             top = getattr(content[0], "top_logprobs", None) or ()
-            self.first_token = tuple((str(one.token), float(one.logprob)) for one in top)
+            alternatives = ((str(one.token), float(one.logprob)) for one in top)
+            # No logarithm of a probability is above 0, or not a number; rounding is forgiven.
+            self.first_token = tuple(one for one in alternatives if one[1] <= _ROUNDED)
 
     def _count(self, reply: Any) -> None:
         if used := getattr(reply, "usage", None):

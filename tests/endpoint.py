@@ -31,6 +31,8 @@ class Reply:
     status: int = 200
     body: str | None = None
     content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of a raw body."""
     refusal: str | None = None
     finish: str = "stop"
     delay: float = 0.0
@@ -106,7 +108,10 @@ class Endpoint:
             return response
         if reply.body is not None:
             return web.Response(
-                text=reply.body, status=reply.status, content_type=reply.content_type
+                text=reply.body,
+                status=reply.status,
+                content_type=reply.content_type,
+                headers=reply.headers,
             )
         return web.json_response(_completion(asked, reply), status=reply.status)
 

@@ -1,0 +1,91 @@
+"""A chat model that fails over and over is left alone for a while: nobody waits to hear what is known.
+
+With an endpoint that takes a minute not to answer, each question would wait that minute, and those
+behind it in line for many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from circuitbreaker import CircuitBreaker
+
+from eren_memory.errors import ModelError, ModelRateLimited, ModelUnreachable
+from eren_memory.llm import ChatModel, Completion, Message
+
+# In a row, with no reply in between.
+FAILURES = 3
+REST_SECONDS = 15.0
+
+_log = logging.getLogger(__name__)
+
+
+class GuardedModel:
+    """A chat model that is asked nothing while it rests: the last failure is raised again at once.
+
+    Afterwards one call goes through. If it gets a reply, whatever that says, the rest is over; else it
+    begins anew. Rate limits count as failures; refusals, keys and odd replies do not: somebody
+    answered.
+
+    Args:
+        model: Who is asked.
+        failures: After so many in a row it rests.
+        rest: Seconds.
+    """
+
+    def __init__(
+        self, model: ChatModel, failures: int = FAILURES, rest: float = REST_SECONDS
+    ) -> None:
+        self._model = model
+        self._rest = rest
+        self._breaker = CircuitBreaker(failures, rest, (ModelUnreachable, ModelRateLimited))
+        self._trying = False
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel.name`."""
+        return self._model.name
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        logprobs: bool = False,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Completion:
+        """See `ChatModel.complete`."""
+        failure = self._breaker.last_failure
+        if failure is not None and (self._breaker.opened or self._trying):
+            # A new one: the old one has the traceback of another question.
+            raise type(failure)(*failure.args)
+        trying = self._trying = not self._breaker.closed
+        try:
+            reply = await self._model.complete(
+                messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
+            )
+        except ModelError as error:
+            self._ended(error)
+            raise
+        finally:
+            if trying:
+                self._trying = False
+        self._ended(None)
+        return reply
+
+    async def close(self) -> None:
+        """See `ChatModel.close`."""
+        await self._model.close()
+
+    def _ended(self, error: ModelError | None) -> None:
+        """Tell the breaker of a call that ended; of one that was called off, nothing is known."""
+        before = self._breaker.closed
+        with suppress(ModelError), self._breaker:
+            if error is not None:
+                raise error
+        if before and not self._breaker.closed:
+            _log.warning("The model is left alone for %g seconds: %s", self._rest, error)
+        elif not before and self._breaker.closed:
+            _log.warning("The model answers again.")
