@@ -192,6 +192,13 @@ class EndpointEmbedder:
             ) from error
         if rows.ndim != 2 or len(rows) != len(texts):
             raise EmbedderError("The embeddings endpoint returned another number of vectors.")
+        if not np.isfinite(rows).all():
+            raise EmbedderError("The embeddings endpoint returned a vector that is not finite.")
+        if self._dimension not in (0, rows.shape[1]):
+            raise EmbedderError(
+                f"The embeddings endpoint returned {rows.shape[1]} dimensions instead of "
+                f"{self._dimension}. Check that it still serves EREN_EMBEDDING_MODEL."
+            )
         return rows
 
     async def close(self) -> None:

@@ -19,7 +19,8 @@
     ├── LedgerError                 the database cannot be opened, read or written
     │   └── LedgerTooNew            written by a newer version of this program
     ├── NoteIndexError              the search index failed; the ledger is unharmed
-    │   └── IndexBusy               another process holds the embedded index
+    │   ├── IndexBusy               another process holds the embedded index
+    │   └── NoteRefused             the index works, and does not take this note
     ├── EmbedderError               the embedding model cannot be loaded or failed
     ├── ReembedRefused              a new embedding model failed its verification; the old one stays
     ├── ModelError                  the chat model gave no usable answer
@@ -123,6 +124,10 @@ class NoteIndexError(ErenError):
 
 class IndexBusy(NoteIndexError):
     """Another process holds the embedded index."""
+
+
+class NoteRefused(NoteIndexError):
+    """The index works, and does not take this note."""
 
 
 class EmbedderError(ErenError):

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.embedder import Embedder
-from eren_memory.errors import EmbedderError, ErenError, NoteIndexError
+from eren_memory.errors import ErenError, NoteIndexError
 from eren_memory.index import Hit, IndexStore, NoteIndex
 from eren_memory.ledger import Ledger, Outbox, Pending
+from eren_memory.quarantine import Quarantine
 
 # Notes that one projection step embeds, writes and makes durable together.
 _BATCH = 256
@@ -48,7 +49,7 @@ class Projector:
         self._whole = False
         self._opening = asyncio.Lock()
         self._projecting = asyncio.Lock()
-        self._unembeddable: set[UUID] = set()
+        self._quarantine = Quarantine(self.outbox, embedder)
         # Outbox rows whose notes are in the index, and found, but not yet safe from a power cut.
         self._unsettled: list[int] = []
         self._written = 0
@@ -126,9 +127,7 @@ class Projector:
                     raise
             else:
                 current, waiting = await self.outbox.current(
-                    [hit.note_id for hit in hits],
-                    without=self._unembeddable,
-                    besides=self._unsettled,
+                    [hit.note_id for hit in hits], besides=self._passed_over()
                 )
                 if not waiting and (self._index, self._written) == (index, written):
                     return hits, current
@@ -146,7 +145,6 @@ class Projector:
         """After a write to these notes: bring them into the index, if this process holds it."""
         if self._index is None:
             return
-        self._unembeddable -= {*ids}
         try:
             await self._project(of=ids if len(ids) <= _BATCH else None)
         except ErenError as error:
@@ -184,8 +182,8 @@ class Projector:
             self._unsettled = []
 
     def try_again(self) -> None:
-        """Have notes tried again that the embedder refused."""
-        self._unembeddable.clear()
+        """Have notes tried again that were set aside."""
+        self._quarantine.clear()
 
     async def _known_to_index(self) -> int:
         """Active notes that an intact index must hold: those that do not wait in the outbox."""
@@ -221,13 +219,10 @@ class Projector:
     async def _waiting(
         self, of: Collection[UUID] | None, limit: int, *, newest: bool = False
     ) -> Pending:
-        return await self.outbox.pending(
-            limit,
-            of=of,
-            without=self._unembeddable,
-            besides=self._unsettled,
-            newest=newest,
-        )
+        return await self.outbox.pending(limit, of=of, besides=self._passed_over(), newest=newest)
+
+    def _passed_over(self) -> list[int]:
+        return [*self._unsettled, *self._quarantine.rows]
 
     async def _settle(self) -> None:
         """Make what was written durable, and only then forget that it was to be written.
@@ -251,37 +246,16 @@ class Projector:
         known = {one: kept.dense for one, kept in held.items()}
         new = [n for n in active if n.id not in held or held[n.id].text != n.text]
         if new:
-            try:
-                embedded = await self._embedder.embed([note.text for note in new])
-            except EmbedderError:
-                if not await self._set_aside(new):
-                    raise
-                return
+            embedded = await self._quarantine.embedded(new, pending)
+            if embedded is None:
+                return  # What is left comes again.
             self.embedded += len(new)
             known |= {note.id: vector for note, vector in zip(new, embedded, strict=True)}
         for row, note in enumerate(pending.notes):
             if note.status is NoteStatus.ACTIVE:
                 vectors[row] = known[note.id]
-        await index.upsert(pending.notes, vectors)
+        await self._quarantine.upsert(index, pending, vectors)
         if any(note.status is NoteStatus.ERASED for note in pending.notes):
             index.unstamp()
-        self._unsettled += pending.rows
+        self._unsettled += self._quarantine.settled(pending)
         self._written += 1
-
-    async def _set_aside(self, notes: Sequence[Note]) -> bool:
-        """Find the notes that the embedder refuses, so that one of them stops nobody's questions.
-
-        They stay in the outbox for the next start. Returns whether there were any; raises
-        `EmbedderError` when it refuses everything.
-        """
-        known = len(self._unembeddable)
-        await self._embedder.embed(["Does the embedder work at all?"])
-        for note in notes:
-            try:
-                await self._embedder.embed([note.text])
-            except EmbedderError as error:
-                self._unembeddable.add(note.id)
-                _log.warning(
-                    "Note #%d of %s is not searched: %s", note.number, note.guild_id, error
-                )
-        return len(self._unembeddable) > known

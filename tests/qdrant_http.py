@@ -5,6 +5,7 @@ Local mode lets pass what a server refuses: filters without an index, large limi
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -34,8 +35,18 @@ class QdrantServer:
     local: AsyncQdrantClient = field(default_factory=lambda: AsyncQdrantClient(":memory:"))
     created: dict[str, models.CreateCollection] = field(default_factory=dict)
     indexes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fault: str | None = None
+    """What it does instead of answering: hang, drop, fail or babble."""
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    """So long it hangs."""
+    refuses: str | None = None
+    """Requests with this text in them are refused."""
 
     async def answer(self, model: Any, act: _Act, request: web.Request) -> web.Response:
+        if self.fault is not None:
+            return await self._fail(request)
+        if self.refuses and self.refuses in await request.text():
+            return web.json_response({"status": {"error": "Format error"}, "time": 0.0}, status=400)
         try:
             body = json.loads(await request.text() or "null")
             self.requests.append((request.method, request.path, body, dict(request.query)))
@@ -52,6 +63,15 @@ class QdrantServer:
             return web.json_response({"status": message, "time": 0.0}, status=status)
         result = to_jsonable_python(result, by_alias=True, exclude_none=True, fallback=float)
         return web.json_response({"result": result, "status": "ok", "time": 0.0})
+
+    async def _fail(self, request: web.Request) -> web.Response:
+        if self.fault == "hang":
+            await self.hold.wait()
+        if self.fault == "drop" and request.transport:
+            request.transport.abort()
+        if self.fault == "babble":
+            return web.Response(text="<html>a captive portal</html>", content_type="text/html")
+        return web.Response(text="upstream", status=502)
 
     async def exists(self, name: str, _: None) -> dict[str, bool]:
         return {"exists": name in self.created}

@@ -42,15 +42,24 @@ def status(guild: str, *, as_json: bool) -> None:
                 "guild": guild,
                 "notes": {str(one): count for one, count in counts.items()},
                 "waiting_for_index": await app.notebook.ledger.outbox.count(),
+                "not_searched": [
+                    {"number": number, "reason": reason}
+                    for number, reason in (
+                        await app.notebook.ledger.outbox.unprojected(guild)
+                    ).items()
+                ],
                 "jobs": [_plain_job(one) for one in await app.jobs.overview(guild)],
             }
 
     data = run(work)
     jobs = data["jobs"]
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
-    del told["jobs"]
+    del told["jobs"], told["not_searched"]
     told["reembedding"] = reembedding_text(data["reembedding"])
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
+    lines += [
+        f"{'not searched':<18} #{one['number']}: {one['reason']}" for one in data["not_searched"]
+    ]
     lines += ["", *(_job_line(one) for one in jobs)]
     emit(data, "\n".join(lines), as_json=as_json)
 

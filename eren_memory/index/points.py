@@ -11,7 +11,7 @@ import numpy as np
 from qdrant_edge import Bm25, Bm25Config
 
 from eren_memory.domain import Note, NoteStatus, Scope
-from eren_memory.errors import ConfigError, NoteIndexError
+from eren_memory.errors import ConfigError, NoteIndexError, NoteRefused
 from eren_memory.index import Hit, Vectors, slug
 
 DENSE = "dense"
@@ -94,8 +94,13 @@ class Lexical:
             raise ConfigError(f"EREN_BM25_LANGUAGE={language} is not supported: {error}.") from None
 
     def document(self, text: str) -> tuple[list[int], list[float]]:
-        """Indices and weights of a note."""
-        vector = self._bm25.embed_document(text)
+        """Indices and weights of a note. Raises `NoteRefused`."""
+        try:
+            vector = self._bm25.embed_document(text)
+        except Exception as error:
+            raise NoteRefused(
+                f"Its words cannot be counted ({type(error).__name__}). Write it in other words."
+            ) from error
         return list(vector.indices), list(vector.values)
 
     def query(self, text: str) -> tuple[list[int], list[float]]:

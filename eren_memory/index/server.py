@@ -8,11 +8,10 @@ from uuid import UUID
 
 import numpy as np
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from eren_memory.domain import Note, NoteStatus, View
-from eren_memory.errors import NoteIndexError
 from eren_memory.index import Held, Hit, Payload, Vectors, points
+from eren_memory.index.server_errors import translated
 
 _T = TypeVar("_T")
 _SECONDS = 10
@@ -129,7 +128,8 @@ class ServerIndex:
         await self._run(
             self._client.batch_update_points(
                 self._collection, operations, wait=True, ordering=models.WriteOrdering.STRONG
-            )
+            ),
+            of_notes=True,
         )
 
     def _point(self, note: Note, vector: Vectors) -> models.PointStruct:
@@ -247,18 +247,9 @@ class ServerIndex:
     def unstamp(self) -> None:
         """Nothing to do: the server's optimizer drops what was overwritten."""
 
-    async def _run(self, work: Awaitable[_T]) -> _T:
-        try:
+    async def _run(self, work: Awaitable[_T], *, of_notes: bool = False) -> _T:
+        with translated(of_notes=of_notes):
             return await work
-        except UnexpectedResponse as error:
-            raise NoteIndexError(
-                f"The Qdrant server refused a request ({error.status_code} {error.reason_phrase}). "
-                "Check EREN_QDRANT_URL and EREN_QDRANT_API_KEY."
-            ) from error
-        except (ApiException, OSError) as error:
-            raise NoteIndexError(
-                "The Qdrant server cannot be reached. Check EREN_QDRANT_URL."
-            ) from error
 
 
 def _client(url: str, api_key: str | None) -> AsyncQdrantClient:

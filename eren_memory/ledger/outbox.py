@@ -73,18 +73,15 @@ class Outbox:
         limit: int,
         *,
         of: Collection[UUID] | None = None,
-        without: Collection[UUID] = (),
         besides: Collection[int] = (),
         newest: bool = False,
     ) -> Pending:
         """The oldest (or newest) `limit` outbox rows, with each note once, as it stands now.
 
-        Passed over are rows of the notes in `without`, the rows `besides`, and where `of` is given
-        all but its notes.
+        Passed over are the rows `besides`, and where `of` is given all but its notes.
         """
         query = sa.select(outbox.c.seq, outbox.c.note_id).where(
             outbox.c.space == self._space,
-            outbox.c.note_id.not_in(without),
             outbox.c.seq.not_in(besides),
         )
         if of is not None:
@@ -97,7 +94,7 @@ class Outbox:
             return Pending(tuple(found), tuple(row.seq for row in waiting))
 
     async def current(
-        self, ids: Collection[UUID], *, without: Collection[UUID], besides: Collection[int]
+        self, ids: Collection[UUID], *, besides: Collection[int]
     ) -> tuple[dict[UUID, Note], bool]:
         """Notes as they stand now, and whether any row waits but those that `pending` would pass over.
 
@@ -105,7 +102,6 @@ class Outbox:
         """
         others = sa.and_(
             outbox.c.space == self._space,
-            outbox.c.note_id.not_in(without),
             outbox.c.seq.not_in(besides),
         )
         waiting = sa.select(sa.exists().where(others).label("waiting")).subquery()
@@ -144,6 +140,31 @@ class Outbox:
         """Remove outbox rows; call it only after the index has made the notes durable."""
         async with self._ledger.writing() as connection:
             await connection.execute(sa.delete(outbox).where(outbox.c.seq.in_(done)))
+
+    async def set_aside(self, note_id: UUID, among: Collection[int], reason: str) -> list[int]:
+        """Note why a note cannot be projected; returns its rows among those given."""
+        mine = sa.and_(outbox.c.note_id == note_id, outbox.c.seq.in_(among))
+        async with self._ledger.writing() as connection:
+            await connection.execute(sa.update(outbox).where(mine).values(reason=reason))
+            return [*(await connection.execute(sa.select(outbox.c.seq).where(mine))).scalars()]
+
+    async def unprojected(self, guild_id: str) -> dict[int, str]:
+        """Numbers of a guild's notes that could not be projected as they stand, and why."""
+        newest = (
+            sa.select(sa.func.max(outbox.c.seq))
+            .where(outbox.c.space == self._space)
+            .group_by(outbox.c.note_id)
+        )
+        query = (
+            sa.select(notes.c.number, outbox.c.reason)
+            .join(notes, notes.c.id == outbox.c.note_id)
+            .where(
+                notes.c.guild_id == guild_id, outbox.c.reason.is_not(None), outbox.c.seq.in_(newest)
+            )
+            .order_by(notes.c.number)
+        )
+        async with self._ledger.reading() as connection:
+            return {row.number: row.reason for row in await connection.execute(query)}
 
     async def enqueue(self, ids: Sequence[UUID]) -> None:
         """Have notes projected again."""

@@ -131,4 +131,5 @@ def _spaces() -> None:
     unnamed = {"space": "", "state": "live", "endpoint": False, "named": False, "total": 0}
     op.bulk_insert(spaces, [unnamed])
     op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
+    op.add_column("outbox", sa.Column("reason", sa.Text))
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
