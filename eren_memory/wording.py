@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 STAND_IN = "Zelmo"
 """Stands for the name that a question and its notes share, where a model should not know it."""
@@ -128,11 +129,16 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
     # Who types a question without any capitals leaves it to the note to say what is a name.
     by_question = any(_is_name(word) for word in asked[1:])
     cased = asked if by_question else said
+    # How many of the words before each place are telling, and are names that do not begin the text.
+    tells = [0, *accumulate(word not in _SMALL for word in one)]
+    names = [0, *accumulate(at > 0 and _is_name(word) for at, word in enumerate(cased))]
     places: dict[str, list[int]] = {}
     for j, word in enumerate(other):
         places.setdefault(word, []).append(j)
     for i, word in enumerate(one):
         for j in places.get(word, ()):
+            if i and j and one[i - 1] == other[j - 1]:
+                continue  # The rest of a longer stretch: one word a thousand times takes no minute.
             length = 1
             while (
                 i + length < len(one)
@@ -140,11 +146,14 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
                 and one[i + length] == other[j + length]
             ):
                 length += 1
-            telling = sum(word not in _SMALL for word in one[i : i + length])
             start = i if by_question else j
-            names = sum(_is_name(word) for word in cased[max(start, 1) : start + length])
-            if telling and (names, telling, length) > best:
-                best, found = (names, telling, length), (i, j, length)
+            shared = (
+                names[start + length] - names[start],
+                tells[i + length] - tells[i],
+                length,
+            )
+            if shared[1] and shared > best:
+                best, found = shared, (i, j, length)
     if found is None:
         return None
     i, j, length = _trimmed(asked, *found)

@@ -69,9 +69,9 @@ async def test_a_nasty_text_is_refused_or_a_note_like_any_other(
         return
     await app.notebook.add("g", FERRY, BY)
     assert await app.notebook.ledger.outbox.unprojected("g") == {}
-    answer = await app.eren.answer(NASTY[name][:1_000], HERE)
+    answer = await app.eren.answer(NASTY[name][-1_000:], HERE)
     assert answer.text
-    await app.eren.check(NASTY[name][:1_000], HERE)
+    await app.eren.check(NASTY[name][-1_000:], HERE)
     await app.notebook.compare("g", NoteDraft(f"{NASTY[name][:1_900]} so"))
     assert (await app.eren.answer(QUESTION, HERE)).text == "at noon"
 
