@@ -14,12 +14,13 @@ from uuid import UUID
 
 import numpy as np
 import qdrant_edge as qe
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from eren_memory.domain import Note, NoteStatus, View
-from eren_memory.errors import IndexBusy, NoteIndexError
+from eren_memory.errors import NoteIndexError
 from eren_memory.index import Held, Hit, Payload, Vectors, points
-from eren_memory.index.log import Log
+from eren_memory.index.locking import locked
+from eren_memory.index.log import Log, require_room
 from eren_memory.index.stamp import Stamp
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class EdgeIndex:
         """
         folder = home / points.collection_name(space)
         lexical = points.Lexical(language)
-        lock = _locked(folder)
+        lock = locked(folder)
         stamp = Stamp(folder, space, language, ledger_id)
         try:
             shard = cls._load(folder) if stamp.fits() else None
@@ -78,7 +79,7 @@ class EdgeIndex:
     def drop(home: Path, space: str) -> None:
         """Delete the index of `space` under `home`. Raises as `open`."""
         folder = home / points.collection_name(space)
-        lock = _locked(folder)
+        lock = locked(folder)
         try:
             # First what says that it is whole: the rest may be cut short.
             Stamp.remove_from(folder)
@@ -99,6 +100,7 @@ class EdgeIndex:
 
     @staticmethod
     def _load(folder: Path) -> qe.EdgeShard | None:
+        require_room(folder)
         Log(folder).replay()
         try:
             return qe.EdgeShard.load(str(folder))
@@ -111,6 +113,7 @@ class EdgeIndex:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+            require_room(folder)
             shard = qe.EdgeShard.create(
                 str(folder),
                 qe.EdgeConfig(
@@ -130,6 +133,8 @@ class EdgeIndex:
                 )
                 shard.update(qe.UpdateOperation.create_field_index(field, schema))
             return shard
+        except NoteIndexError:
+            raise
         except Exception as error:
             raise NoteIndexError(f"Cannot create the search index: {error}") from error
 
@@ -236,14 +241,18 @@ class EdgeIndex:
 
     async def close(self) -> None:
         """See `NoteIndex.close`."""
-        await self._run(self._shard.close)
-        self._log.flushed()
-        self._thread.shutdown()
-        self._lock.release()
+        try:
+            await self._run(self._shard.close)
+            self._log.flushed()
+        finally:
+            self._thread.shutdown()
+            self._lock.release()
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except NoteIndexError:
+            raise
         except Exception as error:  # The engine raises plain Exception.
             _log.warning("The search index failed: %s", error)
             raise NoteIndexError("The search index failed; the log says why.") from error
@@ -284,18 +293,3 @@ def _named(vector: object) -> Sequence[float]:
     if not isinstance(vector, dict):
         raise NoteIndexError("The search index returned a note without its vector.")
     return vector[points.DENSE]  # type: ignore[no-any-return]
-
-
-def _locked(folder: Path) -> FileLock:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_suffix(".lock"), timeout=0, thread_local=False)
-        lock.acquire()
-    except Timeout:
-        raise IndexBusy(
-            "Another process (the bot or a console) has the search index open. "
-            "Ask there, or stop it first; your notes are safe."
-        ) from None
-    except OSError as error:
-        raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
-    return lock

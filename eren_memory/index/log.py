@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from eren_memory.errors import NoteIndexError
+
 # Writes after which the engine is to flush all the same: 4 KB each.
 _FLUSHED_TOGETHER = 20_000
+ROOM = 64 << 20
+"""Bytes that have to be free before something is written to an index."""
 _REPLAY_SECONDS = 300
 _REPLAY = "import sys, qdrant_edge; qdrant_edge.EdgeShard.load(sys.argv[1]).close()"
 
 _log = logging.getLogger(__name__)
+
+
+def require_room(folder: Path) -> None:
+    """Raise `NoteIndexError` unless the disk has room for what the engine may write.
+
+    Its files are larger than what is in them: where the disk is full, writing into such a gap ends the
+    process.
+    """
+    if shutil.disk_usage(folder).free < ROOM:
+        raise NoteIndexError(
+            f"The disk has less than {ROOM >> 20} MB left, so notes wait for the search index. "
+            "Free some space."
+        )
 
 
 class Log:
@@ -39,7 +57,8 @@ class Log:
                 _log.info("The log of an index is replayed here (%s).", type(error).__name__)
 
     def wrote(self, count: int) -> None:
-        """So many more notes are in the log; called before they are."""
+        """So many more notes are in the log; called before they are. Raises as `require_room`."""
+        require_room(self._folder)
         if not self._writes:
             self._mark.touch()
         self._writes += count
