@@ -28,7 +28,14 @@ from bot.turns import Crowded, Ticket, Turns
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
-from eren_memory.errors import BadInput, EmptyReply, ErenError, ModelRefused
+from eren_memory.errors import (
+    BadInput,
+    EmbedderError,
+    EmptyReply,
+    ErenError,
+    ModelRefused,
+    NoteIndexError,
+)
 from eren_memory.text import question_text
 
 _LAST_WORDS = 1.5
@@ -179,6 +186,9 @@ class Asker:
             _log.warning("Not answered: %s", error)
             # A model that is out of reach says nothing about the question.
             await self._missed(request, gap=isinstance(error, ModelRefused | EmptyReply))
+            if isinstance(error, NoteIndexError | EmbedderError):
+                # The model's own answer might be the one that was corrected.
+                raise Refused(request.t("ask.unsearchable")) from error
             raise
         asked, notes = self._record(request, made)
         self._metrics.answered(made, time.perf_counter() - started)

@@ -176,7 +176,10 @@ class Projector:
         """Close the index as it is; the next who needs it opens it again, of whatever ledger."""
         async with self._opening, self._projecting:
             if self._index is not None:
-                await self._index.close()
+                try:
+                    await self._index.close()
+                except NoteIndexError as error:  # What is broken is opened, or made, anew.
+                    _log.warning("The search index could not be closed: %s", error)
                 self._index = None
                 self._whole = False
             self._unsettled = []

@@ -15,7 +15,7 @@ from uuid import UUID
 from eren_memory.background_embedder import BackgroundEmbedder
 from eren_memory.embedder import Embedder
 from eren_memory.embedder_file import NAMES
-from eren_memory.errors import EmbedderError, ErenError
+from eren_memory.errors import EmbedderError, ErenError, NoteIndexError
 from eren_memory.index import IndexStore, NoteIndex
 from eren_memory.ledger import Ledger, SpaceState
 from eren_memory.projection import Progress, Projector
@@ -24,7 +24,9 @@ from eren_memory.space import Chosen, Projection
 
 # How often the holder of the index looks for what other processes wrote, and for another live space.
 _LOOK_SECONDS = 1.0
-# Looks after which notes are tried again that the embedder refused.
+# Looks that fail in a row, after which the embedded index is opened anew.
+_BROKEN = 3
+# Looks after which notes are tried again that were set aside.
 _TRY_AGAIN = 60
 
 _log = logging.getLogger(__name__)
@@ -228,7 +230,7 @@ class Projections:
 
     async def _take_up(self) -> None:
         """Project what other processes wrote, for as long as the index is open."""
-        told, looks = "", 0
+        told, looks, failed = "", 0, 0
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             looks += 1
@@ -236,8 +238,12 @@ class Projections:
                 self.live.projector.try_again()
             try:
                 await self._look()
-                told = ""
+                told, failed = "", 0
             except ErenError as error:
+                failed += isinstance(error, NoteIndexError)
+                if self.store.alone and failed % _TRY_AGAIN == _BROKEN:
+                    # Its folder is gone or broken, or its disk was full: what is there is opened anew.
+                    await self.live.projector.let_go()
                 if str(error) != told:  # Once, not every second.
                     told = str(error)
                     _log.warning("Notes wait for the index: %s", error)

@@ -251,9 +251,9 @@ class EdgeIndex:
     async def _run(self, work: Callable[[], _T]) -> _T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except NoteIndexError:
+        except (NoteIndexError, asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # The engine raises plain Exception.
+        except BaseException as error:  # The engine raises plain Exception; its panics are none.
             _log.warning("The search index failed: %s", error)
             raise NoteIndexError("The search index failed; the log says why.") from error
 
