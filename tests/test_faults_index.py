@@ -26,8 +26,8 @@ from tests.endpoint import Endpoint, Reply
 from tests.qdrant_http import QdrantServer
 
 FERRY = NoteDraft("The Fenlake Ferry leaves at noon.")
-TOWER = NoteDraft("The Greywick Tower opens at nine.")
-QUESTION, OTHER = "When does the Fenlake Ferry leave?", "When does the Greywick Tower open?"
+COACH = NoteDraft("The Greywick Coach leaves at nine.")
+QUESTION, OTHER = FERRY.text, COACH.text
 HERE = Place("g", ("c",))
 BY = By("somebody")
 Usage = namedtuple("Usage", "total used free")
@@ -47,7 +47,7 @@ async def found(app: App, text: str) -> list[int]:
 
 async def nothing_lost_and_nothing_made_up(app: App, endpoint: Endpoint) -> None:
     """While the index is away."""
-    added = await app.notebook.add("g", TOWER, BY)
+    added = await app.notebook.add("g", COACH, BY)
     assert await app.notebook.ledger.note("g", added.number) == added
     assert await app.notebook.ledger.outbox.count() == 1
     asked, wall = len(endpoint.requests), Wall()
@@ -62,7 +62,7 @@ async def recovered(app: App, endpoint: Endpoint) -> None:
         await asyncio.sleep(0.05)
     assert await found(app, QUESTION) == [1]
     assert await found(app, OTHER) == [2]
-    endpoint.when(f"Note: {TOWER.text}\nQuestion:", Reply("yes: at nine", probability=0.999))
+    endpoint.when(f"Note: {COACH.text}\nQuestion:", Reply("yes: at nine", probability=0.999))
     assert (await app.eren.answer(OTHER, HERE)).text == "at nine"
 
 
@@ -104,7 +104,7 @@ async def test_an_index_folder_that_is_deleted_while_it_is_open_is_built_again(
         assert await found(app, QUESTION) == [1]
         await app.notebook.projector.project()
         shutil.rmtree(settings.home / "index" / "notes_hashed_words")
-        await app.notebook.add("g", TOWER, BY)
+        await app.notebook.add("g", COACH, BY)
         await recovered(app, endpoint)
 
 
