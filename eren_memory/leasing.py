@@ -53,10 +53,10 @@ async def held(runs: Runs, job: Job, lease: Lease) -> tuple[bool, str]:
 async def _hold(runs: Runs, lease: Lease) -> None:
     """Renew a lease for as long as it can be; returns once it is lost, or about to be."""
     third = lease.seconds / 3
-    renewed = time.time()
+    renewed = _clocks()
     while True:
         await asyncio.sleep(third)
-        asked = time.time()
+        asked = _clocks()
         try:
             async with asyncio.timeout(third):
                 if not await runs.renew(lease):
@@ -64,5 +64,11 @@ async def _hold(runs: Runs, lease: Lease) -> None:
             renewed = asked
         except (LedgerError, TimeoutError) as error:
             _log.info("A lease could not be renewed: %s", error)
-            if time.time() - renewed + third >= lease.seconds:
+            # One clock stands still while the machine sleeps, the other may be set back.
+            passed = max(now - then for now, then in zip(_clocks(), renewed, strict=True))
+            if passed + third >= lease.seconds:
                 return  # Before it runs out, and not after the next try.
+
+
+def _clocks() -> tuple[float, float]:
+    return time.time(), time.monotonic()

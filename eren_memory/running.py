@@ -32,6 +32,8 @@ LEASE_SECONDS = 60.0
 PAUSE = timedelta(seconds=60)
 """Between a first and a second attempt; then twice as long each time, up to an hour."""
 _LONGEST_PAUSE = timedelta(hours=1)
+# Between the clocks of processes that share a ledger.
+_SKEW = timedelta(minutes=1)
 # For a job that was cancelled to end, and for a stop to note that it did.
 _LAST_WORDS = 1.0
 
@@ -103,7 +105,12 @@ class Jobs:
         """
         known = await self._runs.all()
         new = [job.key for job in jobs if job.key not in known]
-        await self._runs.heard_of(new, self._clock())
+        now = self._clock()
+        await self._runs.heard_of(new, now)
+        if ahead := [key for key, run in known.items() if _is_ahead(run, now)]:
+            _log.warning("The clock was set back: %d jobs go by it from now on.", len(ahead))
+            await self._runs.set_back(ahead, now)
+            known = await self._runs.all()
         for job in jobs:
             run = known.get(job.key)
             if run is not None and self._is_due(job, run):
@@ -250,6 +257,12 @@ class Jobs:
                 await self.on_failure(job, reason)
             except Exception:  # noqa: BLE001 - Whoever cannot be told finds it in the log.
                 _log.exception("Nobody could be told that the job %s failed", job.id)
+
+
+def _is_ahead(run: Run, now: datetime) -> bool:
+    """Whether a job's last run, or its next attempt, is later than any clock that was right can say."""
+    late = run.retry_at is not None and run.retry_at > now + _LONGEST_PAUSE + _SKEW
+    return run.since > now + _SKEW or late
 
 
 def _state(key: tuple[str, str], run: Run | None, due: datetime | None) -> JobState:

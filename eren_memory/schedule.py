@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +24,8 @@ from eren_memory.running import Jobs
 LOOK = "look"
 """The id of the timer that looks at all jobs."""
 LOOK_SECONDS = 30.0
+# Seconds; less than that is a clock being put right.
+_SET_BACK = 5.0
 
 _log = logging.getLogger(__name__)
 # What goes wrong in a job, `running` tells; that one is still at it when its timer comes is nothing.
@@ -42,13 +46,21 @@ class Times(BaseTrigger):  # type: ignore[misc] # It comes without types.
 class Schedule:
     """Runs jobs from `start` to `stop`."""
 
-    def __init__(self, jobs: Jobs, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        look_seconds: float = LOOK_SECONDS,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._jobs = jobs
+        self._wall = wall
+        self._look_seconds = look_seconds
+        self._following: asyncio.Task[None] | None = None
         self._look_every = Every(look_seconds)
         # However late a timer is, the ledger says whether the job is due.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._timers = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
-        self._known: dict[str, Daily | Every] = {}
+        self._known: dict[str, Daily | Every | None] = {}
         self._told = ""
 
     async def start(self) -> None:
@@ -58,15 +70,31 @@ class Schedule:
         self._timers.add_job(
             self._look, Times(self._look_every), id=LOOK, next_run_time=datetime.now(UTC)
         )
+        self._following = asyncio.create_task(self._follow_clock())
 
     async def stop(self, seconds: float) -> None:
         """Stop the timers; what runs may finish for so long, and is cut off then."""
         if not self._timers.running:
             return
+        if self._following is not None:
+            self._following.cancel()
         self._timers.pause()
         await self._jobs.drain(seconds)
         self._timers.shutdown(wait=False)
         await asyncio.sleep(0)  # It stops its timer in a callback.
+
+    async def _follow_clock(self) -> None:
+        """Set the timers again when the clock is set back: they would wait until it has caught up."""
+        ahead = self._wall() - time.monotonic()
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            before, ahead = ahead, self._wall() - time.monotonic()
+            if ahead < before - _SET_BACK:
+                _log.warning(
+                    "The clock was set back by %.0f s; timers are set again.", before - ahead
+                )
+                self._known = dict.fromkeys(self._known)
+                self._timers.modify_job(LOOK, next_run_time=datetime.now(UTC))
 
     async def _look(self) -> None:
         try:

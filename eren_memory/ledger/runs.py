@@ -22,6 +22,9 @@ from eren_memory.ledger.upsert import upsert
 Key = tuple[str, str]
 """Job id and guild id."""
 
+# One that lasts for longer was taken by a clock that has been set back since.
+_LONGEST_LEASE = timedelta(minutes=10)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -85,6 +88,14 @@ class Runs:
                 new = {"since": now, "attempts": 0, "token": 0}
                 await connection.execute(upsert(connection, job_runs, key, new, {}))
 
+    async def set_back(self, keys: Collection[Key], now: datetime) -> None:
+        """Count for jobs from now on whose last run lies in the future: the clock was set back."""
+        async with self._ledger.writing() as connection:
+            for key in keys:
+                await connection.execute(
+                    sa.update(job_runs).where(_is(key)).values(since=now, retry_at=None)
+                )
+
     async def claim(
         self, run: Run, holder: str, seconds: float, began: datetime, retry_at: datetime
     ) -> Lease | None:
@@ -98,7 +109,13 @@ class Runs:
             claimed = await connection.execute(
                 sa.update(job_runs)
                 .where(_is(run.key), job_runs.c.token == run.token)
-                .where(sa.or_(job_runs.c.expires_at.is_(None), job_runs.c.expires_at <= present))
+                .where(
+                    sa.or_(
+                        job_runs.c.expires_at.is_(None),
+                        job_runs.c.expires_at <= present,
+                        job_runs.c.expires_at > present + _LONGEST_LEASE,
+                    )
+                )
                 .values(
                     holder=holder,
                     token=run.token + 1,
@@ -180,5 +197,5 @@ def _run(row: Any, present: datetime) -> Run:
         attempts=row.attempts,
         retry_at=row.retry_at,
         token=row.token,
-        running=row.expires_at is not None and row.expires_at > present,
+        running=row.expires_at is not None and present < row.expires_at <= present + _LONGEST_LEASE,
     )
