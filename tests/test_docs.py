@@ -78,6 +78,22 @@ def test_every_metric_stands_in_the_table_of_metrics_and_no_other():
     assert set(re.findall(r"^\| `(eren_\w+)` \|", table, re.MULTILINE)) == served
 
 
+def test_every_fault_in_the_table_of_faults_is_tried_by_a_test_that_exists():
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if re.match(r"\| (?!fault )", line)]
+    assert len(rows) > 25
+    tests = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    for row in rows:
+        assert len(row) == 6, row
+        named = re.findall(r"`(test_\w+)`", row[-1])
+        assert named, row[0]
+        assert {*named} <= tests, row[0]
+
+
 def test_every_command_says_what_it_does():
     def walk(command: click.Command) -> None:
         assert command.help, command.name

@@ -247,7 +247,7 @@ async def test_whoever_was_frozen_past_its_lease_records_nothing(
         await thawed.wait()
         return "of the frozen one"
 
-    first = process(ledger, clock, Job("j", Every(60), frozen), lease=10_000)
+    first = process(ledger, clock, Job("j", Every(60), frozen), lease=500)
     second = process(ledger, clock, Job("j", Every(60), Counted("of the other")))
     await look(first)
     clock.now += timedelta(minutes=2)
