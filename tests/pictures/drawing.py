@@ -146,7 +146,7 @@ def _message(sheet: _Sheet, message: Message) -> None:
     for row in message.rows:
         _row(sheet, row, message.pressed)
     if message.private:
-        sheet.text([Piece("Only they see this.")], _LEFT, 300, 12, "hint")
+        sheet.text([Piece("Only you can see this.")], _LEFT, 300, 12, "hint")
     sheet.y += 8
     if message.private:
         drawn = sheet.parts[mark:]

@@ -179,13 +179,13 @@ async def members(world: World, endpoint: Endpoint, story: Story) -> None:
     why = await world.member.click(answer.response, label="Why?")
     story.step("member", "clicks **Why?**")
     story.message(why.response)
-    endpoint.default = Reply("Michelangelo painted it.")
-    other = await world.member.slash(world.channel, "ask", question="Who painted the ceiling?")
+    endpoint.default = Reply("The pier is 90 metres long.")
+    other = await world.member.slash(world.channel, "ask", question="How long is the pier?")
     story.step("member", "asks something that no note answers")
     story.message(other.response, "👎")
     form = await world.member.click(other.response, custom_id="eren:down")
-    filled = {"reason": "wrong", "comment": "That was Raphael."}
-    story.step("member", "clicks 👎 and says what was wrong; moderators find it in `/review`")
+    filled = {"reason": "outdated", "comment": "It was made longer last year."}
+    story.step("member", "clicks 👎 and says what is wrong; moderators find it in `/review`")
     story.form(form.modal, filled)
     thanked = await world.member.submit_modal(form, filled)
     story.message(thanked.response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +15,7 @@ TODAY = date(2026, 3, 2)
 """Pictures are drawn as of this day, whenever they are made."""
 
 _EPHEMERAL = 1 << 6
+_TOOK = re.compile(r"\d+\.\d s$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Story:
             Message(
                 author="eren-bot" if by_bot else seen["author"]["username"],
                 by_bot=by_bot,
-                text=seen["content"],
+                text=_TOOK.sub("0.4 s", seen["content"]),
                 rows=rows,
                 private=private,
                 edited=edited,
