@@ -16,7 +16,7 @@ _SIZE, _SMALL = 15.0, 12.5
 
 _STYLE = """
 text{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;fill:#1f2328}
-.small,.hint{fill:#636c76}.bold{font-weight:bold}.code{font-family:ui-monospace,Menlo,Consolas,monospace}
+.small,.hint{fill:#636c76}.bold{font-weight:bold}.soft{font-style:italic}.code{font-family:ui-monospace,Menlo,Consolas,monospace}
 .name,.link{fill:#2456b3}.pill{fill:#dde7fa}.box{fill:#eceef1}.page{fill:#fff;stroke:#d5d9df}
 .own{fill:#f1f4fb}.bar{fill:#c3c9d1}.line{stroke:#d5d9df;fill:none}.form{fill:#f7f8fa;stroke:#c3c9d1}
 .input{fill:#fff;stroke:#c3c9d1}.b2{fill:#e4e7eb}.b1{fill:#2f66c9}.b3{fill:#22763f}.b4{fill:#b3322a}

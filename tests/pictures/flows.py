@@ -84,18 +84,18 @@ async def notes(world: World, endpoint: Endpoint, story: Story) -> None:
     run = world.moderator.slash
     story.place(world.channel)
     added = await run(world.channel, "note add", text=FERRY)
-    story.step("moderator", f"`/note add text: {FERRY}`")
+    story.step("moderator", f"adds: `/note add text: {FERRY}`")
     story.message(added.response)
     await asks(world)
     text = "The Fenlake Ferry leaves at noon, on Sundays at one."
     form = await run(world.channel, "note edit", number="last")
     changed = {"text": text, "where": "as it is", "reason": "winter timetable"}
-    story.step("moderator", "`/note edit number: last` opens the note; only what is touched changes")
+    story.step("moderator", "edits, by `/note edit number: last`; only what is touched changes")
     story.form(form.modal, changed)
     edited = await world.moderator.submit_modal(form, changed)
     story.message(edited.response)
     retired = await run(world.channel, "note retire", number="1", reason="the ferry is sold")
-    story.step("moderator", "`/note retire number: 1 reason: the ferry is sold`")
+    story.step("moderator", "retires: `/note retire number: 1 reason: the ferry is sold`")
     story.message(retired.response, "Mark the answers of #1")
     await world.moderator.click(retired.response, label="Mark the answers of #1")
     story.step("everybody", "sees under which answers the note is gone")
@@ -117,13 +117,14 @@ async def review(world: World, endpoint: Endpoint, story: Story) -> None:
     suggested = staff.last_message
     story.step("member", f"suggested: `/suggest text: {FERRY}`")
     story.message(suggested, "Approve")
-    done = await world.moderator.click(suggested, label="Approve")
-    story.step("moderator", "approves it; the card says who decided, and cannot be clicked again")
-    story.message(suggested)
-    story.message(done.response)
     page = await world.moderator.slash(world.channel, "review")
-    story.step("moderator", "`/review` anywhere: what still waits, one after the other")
+    story.step("moderator", "may go through all that waits, anywhere: `/review`")
     story.message(page.response)
+    done = await world.moderator.click(suggested, label="Approve")
+    story.step("moderator", "approves it, here or there; both cards say what became of them")
+    story.message(done.response)
+    story.message(suggested)
+    story.message(card)
 
 
 async def stale(world: World, endpoint: Endpoint, story: Story) -> None:
@@ -163,7 +164,7 @@ async def undo(world: World, endpoint: Endpoint, story: Story) -> None:
     story.step("moderator", "clicks **Undo**: the new note goes, the one that it replaced is back")
     story.message(undone.response)
     history = await world.moderator.slash(world.channel, "note history", number="1")
-    story.step("moderator", "`/note history number: 1`: who did what, when; nothing is ever lost")
+    story.step("moderator", "looks into `/note history number: 1`: who did what, and when")
     story.message(history.response)
 
 

@@ -32,13 +32,13 @@ EMOJI = re.compile("[⚠👍👎▶◀]")
 
 _MARKS = re.compile(
     r"\*\*(?P<bold>.+?)\*\*|<@(?P<person>\d+)>|<#(?P<place>\d+)>|<t:(?P<moment>\d+):(?P<style>\w)>"
-    r"|`(?P<code>[^`]+)`|<?(?P<link>https://[^\s>]+)>?|\\(?P<escaped>[^\w\s])"
+    r"|\*(?P<soft>[^*\s][^*]*)\*|`(?P<code>[^`]+)`|<?(?P<link>https://[^\s>]+)>?|\\(?P<escaped>[^\w\s])"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of one look: `plain`, `bold`, `name` (a mention), `code`, `link` or `emoji`."""
+    """Text of one look: `plain`, `bold`, `soft`, `name` (a mention), `code`, `link` or `emoji`."""
 
     text: str
     look: str = "plain"
@@ -93,6 +93,8 @@ def pieces(line: str, names: Names) -> list[Piece]:
             found.append(Piece(f"#{names.place(int(mark['place']))}", "name"))
         elif mark["moment"]:
             found.append(Piece(names.moment(int(mark["moment"]), mark["style"])))
+        elif mark["soft"]:
+            found.append(Piece(mark["soft"], "soft"))
         elif mark["code"]:
             found.append(Piece(mark["code"], "code"))
         elif mark["link"]:
@@ -130,7 +132,7 @@ def _words(given: list[Piece]) -> Iterator[list[Piece]]:
     letters = [
         (part, one.look)
         for one in given
-        for part in (re.split(r"( )", one.text) if one.look in ("plain", "bold") else [one.text])
+        for part in (re.split(r"( )", one.text) if one.look in ("plain", "bold", "soft") else [one.text])
         if part
     ]
     for blank, group in groupby(letters, key=lambda one: one[0] == " "):
