@@ -83,7 +83,7 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/cli_reference.py > docs/cli.md
-	$(BIN)/python docs/architecture.py
+	$(BIN)/python -m tests.pictures.architecture
 
 pictures: $(VENV)/.dev
 	EREN_TEST_PICTURES=write $(BIN)/python -m pytest tests/bot/test_pictures.py

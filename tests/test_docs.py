@@ -11,6 +11,7 @@ import pytest
 from bot.metrics import Metrics
 from eren_memory.cli import cli
 from eren_memory.config import Settings
+from tests.pictures import architecture
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,6 +61,19 @@ def test_every_make_target_in_the_documentation_exists(target: str):
 def test_the_page_of_commands_is_current():
     reference = runpy.run_path(str(ROOT / "docs" / "cli_reference.py"))["reference"]()
     assert (ROOT / "docs" / "cli.md").read_text() == reference, "run: make docs"
+
+
+def test_the_page_of_the_architecture_is_current():
+    assert architecture.page(architecture.PAGE.read_text()) == architecture.PAGE.read_text(), (
+        "run: make docs"
+    )
+    assert architecture.PICTURE.read_text() == architecture.picture(), "run: make docs"
+
+
+def test_the_walk_through_the_architecture_names_files_that_exist():
+    text = architecture.PAGE.read_text()
+    for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|/))`", text):
+        assert any((ROOT / place / name).exists() for place in (".", "eren_memory")), name
 
 
 def test_every_setting_stands_in_the_table_of_settings():

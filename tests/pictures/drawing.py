@@ -14,25 +14,25 @@ _LEFT = 68
 _RIGHT = WIDTH - 34
 _SIZE, _SMALL = 15.0, 12.5
 
-_STYLE = """
+STYLE = """
 text{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;fill:#1f2328}
 .small,.hint{fill:#636c76}.bold{font-weight:bold}.soft{font-style:italic}.code{font-family:ui-monospace,Menlo,Consolas,monospace}
 .name,.link{fill:#2456b3}.pill{fill:#dde7fa}.box{fill:#eceef1}.page{fill:#fff;stroke:#d5d9df}
 .own{fill:#f1f4fb}.bar{fill:#c3c9d1}.line{stroke:#d5d9df;fill:none}.form{fill:#f7f8fa;stroke:#c3c9d1}
 .input{fill:#fff;stroke:#c3c9d1}.b2{fill:#e4e7eb}.b1{fill:#2f66c9}.b3{fill:#22763f}.b4{fill:#b3322a}
-.on{fill:#fff}.ring{fill:none;stroke:#d9730d;stroke-width:2.5}.step{fill:#d9730d}.dot{fill:#2f66c9}
+.on{fill:#fff}.arrow{fill:none;stroke:#636c76;stroke-width:2}.ring{fill:none;stroke:#d9730d;stroke-width:2.5}.step{fill:#d9730d}.dot{fill:#2f66c9}
 .bot{fill:#22763f}.moderator{fill:#8250b8}.member{fill:#2f66c9}.white{fill:#fff}
 @media (prefers-color-scheme:dark){
 text{fill:#e3e6ea}.small,.hint{fill:#9aa3ae}.name,.link{fill:#8db4ff}.pill{fill:#24344f}.box{fill:#33383f}
 .page{fill:#1d2025;stroke:#383d45}.own{fill:#242a37}.bar{fill:#4a515b}.line{stroke:#383d45}
 .form{fill:#262a30;stroke:#4a515b}.input{fill:#1a1d21;stroke:#4a515b}.b2{fill:#41474f}.b1{fill:#3a73d8}
-.b3{fill:#2a8049}.b4{fill:#c0443b}.ring{stroke:#f0963c}.step{fill:#f0963c}.on,.white{fill:#fff}
+.b3{fill:#2a8049}.b4{fill:#c0443b}.arrow{stroke:#9aa3ae}.ring{stroke:#f0963c}.step{fill:#f0963c}.on,.white{fill:#fff}
 .dark{fill:#1d2025}}
 """
 
 
 @dataclass
-class _Sheet:
+class Sheet:
     """What has been drawn, and how far down."""
 
     names: Names
@@ -76,7 +76,7 @@ class _Sheet:
 
 def draw(story: Story, title: str) -> str:
     """The whole picture, as a small text file."""
-    sheet = _Sheet(story.names, y=_EDGE)
+    sheet = Sheet(story.names, y=_EDGE)
     count = 0
     for one in story.shown:
         if isinstance(one, Step):
@@ -88,18 +88,23 @@ def draw(story: Story, title: str) -> str:
             _message(sheet, one)
         else:
             _form(sheet, one)
+    return framed(sheet, title)
+
+
+def framed(sheet: Sheet, title: str) -> str:
+    """A sheet as a file."""
     high = sheet.y + _EDGE - 8
     body = "\n".join(sheet.parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {high:g}" width="{WIDTH}"'
         f' height="{high:g}" role="img">\n<title>{escape(title, quote=False)}</title>\n'
-        f"<style>{_STYLE}</style>\n"
+        f"<style>{STYLE}</style>\n"
         f'<rect class="page" x="0.5" y="0.5" width="{WIDTH - 1}" height="{high - 1:g}" rx="10"/>\n'
         f"{body}\n</svg>\n"
     )
 
 
-def _step(sheet: _Sheet, step: Step, count: int) -> None:
+def _step(sheet: Sheet, step: Step, count: int) -> None:
     """What somebody does, with its number."""
     sheet.y += 6
     sheet.parts.append(f'<circle class="step" cx="{_EDGE + 16}" cy="{sheet.y + 11:g}" r="11"/>')
@@ -111,7 +116,7 @@ def _step(sheet: _Sheet, step: Step, count: int) -> None:
     sheet.y += 10
 
 
-def _place(sheet: _Sheet, place: Place) -> None:
+def _place(sheet: Sheet, place: Place) -> None:
     """The channel that what follows is in."""
     base = sheet.y + 12
     wide = sheet.word(f"# {place.name}", _EDGE, base, 13, "bold")
@@ -121,7 +126,7 @@ def _place(sheet: _Sheet, place: Place) -> None:
     sheet.y += 26
 
 
-def _message(sheet: _Sheet, message: Message) -> None:
+def _message(sheet: Sheet, message: Message) -> None:
     """A message with its author, its text and its buttons."""
     top, mark = sheet.y, len(sheet.parts)
     sheet.y += 8
@@ -156,7 +161,7 @@ def _message(sheet: _Sheet, message: Message) -> None:
     sheet.y += 6
 
 
-def _author(sheet: _Sheet, message: Message) -> None:
+def _author(sheet: Sheet, message: Message) -> None:
     kind = "bot" if message.by_bot else message.author
     x, y = _EDGE + 16, sheet.y + 17
     sheet.parts.append(f'<circle class="{kind}" cx="{x}" cy="{y:g}" r="16"/>')
@@ -169,7 +174,7 @@ def _author(sheet: _Sheet, message: Message) -> None:
     sheet.y += 20
 
 
-def _row(sheet: _Sheet, row: tuple[Button, ...], pressed: str | None) -> None:
+def _row(sheet: Sheet, row: tuple[Button, ...], pressed: str | None) -> None:
     sheet.y += 7
     x = float(_LEFT)
     for one in row:
@@ -193,7 +198,7 @@ def _row(sheet: _Sheet, row: tuple[Button, ...], pressed: str | None) -> None:
     sheet.y += 36
 
 
-def _form(sheet: _Sheet, form: Form) -> None:
+def _form(sheet: Sheet, form: Form) -> None:
     """A form as it is sent."""
     left, wide = _LEFT, 500
     top, mark = sheet.y, len(sheet.parts)
@@ -219,7 +224,7 @@ def _form(sheet: _Sheet, form: Form) -> None:
     sheet.y += 14
 
 
-def _input(sheet: _Sheet, one: Input, x: float, room: float) -> None:
+def _input(sheet: Sheet, one: Input, x: float, room: float) -> None:
     sheet.y += 6
     sheet.text([Piece(one.label, "bold")], x, room, 13)
     if one.hint:

@@ -86,7 +86,9 @@ def pieces(line: str, names: Names) -> list[Piece]:
         at = mark.end()
         if mark["bold"]:
             inside = pieces(mark["bold"], names)
-            found += [Piece(one.text, "bold" if one.look == "plain" else one.look) for one in inside]
+            found += [
+                Piece(one.text, "bold" if one.look == "plain" else one.look) for one in inside
+            ]
         elif mark["person"]:
             found.append(Piece(f"@{names.person(int(mark['person']))}", "name"))
         elif mark["place"]:
@@ -132,7 +134,9 @@ def _words(given: list[Piece]) -> Iterator[list[Piece]]:
     letters = [
         (part, one.look)
         for one in given
-        for part in (re.split(r"( )", one.text) if one.look in ("plain", "bold", "soft") else [one.text])
+        for part in (
+            re.split(r"( )", one.text) if one.look in ("plain", "bold", "soft") else [one.text]
+        )
         if part
     ]
     for blank, group in groupby(letters, key=lambda one: one[0] == " "):
