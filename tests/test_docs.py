@@ -76,6 +76,20 @@ def test_the_walk_through_the_architecture_names_files_that_exist():
         assert any((ROOT / place / name).exists() for place in (".", "eren_memory")), name
 
 
+def test_what_the_troubleshooting_quotes_is_what_the_program_says():
+    told = (ROOT / "docs" / "operating.md").read_text().split("## Troubleshooting")[1]
+    files = [one for name in ("bot", "eren_memory") for one in (ROOT / name).rglob("*.[pt][yo]*")]
+    source = "\n".join(one.read_text() for one in files if one.suffix in (".py", ".toml"))
+    # A sentence goes on over the lines of its literal; a field may stand between its halves.
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    source = source.replace("{SECRETS_FOLDER}", "EREN_SECRETS_DIR")
+    quoted = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", told)
+    assert len(quoted) > 15
+    for sentence in quoted:
+        for part in re.split(r"\s*(?:…|\(FileNotFoundError\))\s*", sentence):
+            assert part in source, sentence
+
+
 def test_every_setting_stands_in_the_table_of_settings():
     table = (ROOT / "docs" / "operating.md").read_text()
     for name, field in Settings.model_fields.items():
