@@ -83,8 +83,8 @@ class Quarantine:
                     refused.append((note, error))
             if len(refused) == len(pending.notes) > 1:
                 raise
-            for note, error in refused:
-                await self._take(note, pending, error)
+            for note, reason in refused:
+                await self._take(note, pending, reason)
 
     def _now(self, pending: Pending) -> set[UUID]:
         """Notes that were set aside in this step."""

@@ -126,7 +126,7 @@ def test_a_server_where_nobody_waits_is_not_kept_out_by_the_others():
 
 
 async def test_whoever_gives_up_waiting_or_never_comes_blocks_nobody(app: App, endpoint: Endpoint):
-    asker, order = narrow(app, questions_at_once=1), []
+    asker, order = narrow(app, questions_at_once=1), list[str]()
     hold = asyncio.Event()
     endpoint.default = Reply("done", hold=hold)
     first = asyncio.create_task(put(asker, order, "first"))
@@ -150,7 +150,7 @@ async def test_whoever_gives_up_waiting_or_never_comes_blocks_nobody(app: App, e
 
 
 async def test_a_crowd_of_one_server_does_not_keep_another_waiting(app: App, endpoint: Endpoint):
-    asker, order = narrow(app, questions_at_once=4), []
+    asker, order = narrow(app, questions_at_once=4), list[str]()
     hold = asyncio.Event()
     endpoint.default = Reply("done", hold=hold)
     crowd = [asyncio.create_task(put(asker, order, f"a{n}", "a")) for n in range(50)]
@@ -166,7 +166,7 @@ async def test_a_crowd_of_one_server_does_not_keep_another_waiting(app: App, end
 
 
 async def test_a_flood_is_refused_honestly_and_leaves_nothing_behind(app: App, endpoint: Endpoint):
-    asker, order = narrow(app, questions_at_once=2, questions_waiting_per_guild=10), []
+    asker, order = narrow(app, questions_at_once=2, questions_waiting_per_guild=10), list[str]()
     hold = asyncio.Event()
     endpoint.default = Reply("done", hold=hold)
     before = len(asyncio.all_tasks())
@@ -189,7 +189,7 @@ async def test_a_flood_is_refused_honestly_and_leaves_nothing_behind(app: App, e
 
 
 async def test_an_answer_that_fails_gives_its_turn_to_the_next(app: App, endpoint: Endpoint):
-    asker, order = narrow(app, questions_at_once=1), []
+    asker, order = narrow(app, questions_at_once=1), list[str]()
     endpoint.when("bad", Reply(status=401, body="{}"))
     tasks = [asyncio.create_task(put(asker, order, name)) for name in ("bad", "bad2", "good")]
     bad, worse, _ = await asyncio.gather(*tasks, return_exceptions=True)
