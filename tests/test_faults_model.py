@@ -103,8 +103,15 @@ async def test_log_probabilities_that_cannot_be_decide_nothing(
         }
         return Reply(body=json.dumps({"choices": [choice]}))
 
-    replies = [lambda _: Reply("no"), lying]
-    endpoint.when("Question:", lambda asked: replies[0](asked))
+    def plain(_: dict[str, Any]) -> Reply:
+        return Reply("no")
+
+    replies = [plain, lying]
+
+    def reply(asked: dict[str, Any]) -> Reply:
+        return replies[0](asked)
+
+    endpoint.when("Question:", reply)
     by_words = await guarded.eren.answer(QUESTION, HERE)
     replies.pop(0)
     answer = await guarded.eren.answer(QUESTION, HERE)
