@@ -38,7 +38,8 @@ class Quarantine:
 
     def settled(self, pending: Pending) -> list[int]:
         """Rows that are done with once these notes are in the index: their own, and older ones."""
-        ids = {note.id for note in pending.notes if note.id not in self._now(pending)}
+        refused = {self._rows[seq] for seq in pending.rows if seq in self._rows}
+        ids = {note.id for note in pending.notes} - refused
         older = [seq for seq, one in self._rows.items() if one in ids]
         for seq in older:
             del self._rows[seq]
@@ -85,10 +86,6 @@ class Quarantine:
                 raise
             for note, reason in refused:
                 await self._take(note, pending, reason)
-
-    def _now(self, pending: Pending) -> set[UUID]:
-        """Notes that were set aside in this step."""
-        return {self._rows[seq] for seq in pending.rows if seq in self._rows}
 
     async def _take(self, note: Note, pending: Pending, error: ErenError) -> None:
         rows = await self._outbox.set_aside(note.id, pending.rows, str(error))
