@@ -58,7 +58,7 @@ async def check_points(ledger: Ledger, new: Projection, breathe: Breathe) -> int
     """Have every active note in the index as it stands now, with a vector; returns how many.
 
     Raises:
-        ReembedRefused: Some are not, though all were written.
+        ReembedRefused: Some are not, though all were written; or some that are found now could not be.
     """
     await reconcile(ledger, new.projector)
     index, outbox = await new.projector.open(), Outbox(ledger, new.space)
@@ -76,6 +76,12 @@ async def check_points(ledger: Ledger, new: Projection, breathe: Breathe) -> int
         raise ReembedRefused(
             f"The index of {new.space} lacks {wrong} of {checked} notes, or holds them otherwise, "
             "although all were written. Questions go on in the old one."
+        )
+    refused, without = await outbox.refused(), await ledger.outbox.refused()
+    if lost := [reason for note, reason in refused.items() if note not in without]:
+        raise ReembedRefused(
+            f"{new.space} cannot have {len(lost)} notes that are found now: {lost[0]} "
+            "Questions go on in the old one."
         )
     return checked
 

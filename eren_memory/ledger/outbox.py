@@ -150,21 +150,28 @@ class Outbox:
 
     async def unprojected(self, guild_id: str) -> dict[int, str]:
         """Numbers of a guild's notes that could not be projected as they stand, and why."""
+        of_guild = notes.c.guild_id == guild_id
+        query = self._refused(notes.c.number, of_guild).order_by(notes.c.number)
+        async with self._ledger.reading() as connection:
+            return {row.number: row.reason for row in await connection.execute(query)}
+
+    async def refused(self) -> dict[UUID, str]:
+        """Every note that could not be projected as it stands, and why."""
+        query = self._refused(notes.c.id, sa.true())
+        async with self._ledger.reading() as connection:
+            return {row.id: row.reason for row in await connection.execute(query)}
+
+    def _refused(self, column: Any, where: Any) -> Any:
         newest = (
             sa.select(sa.func.max(outbox.c.seq))
             .where(outbox.c.space == self._space)
             .group_by(outbox.c.note_id)
         )
-        query = (
-            sa.select(notes.c.number, outbox.c.reason)
-            .join(notes, notes.c.id == outbox.c.note_id)
-            .where(
-                notes.c.guild_id == guild_id, outbox.c.reason.is_not(None), outbox.c.seq.in_(newest)
-            )
-            .order_by(notes.c.number)
+        return (
+            sa.select(column, outbox.c.reason)
+            .join(outbox, notes.c.id == outbox.c.note_id)
+            .where(where, outbox.c.reason.is_not(None), outbox.c.seq.in_(newest))
         )
-        async with self._ledger.reading() as connection:
-            return {row.number: row.reason for row in await connection.execute(query)}
 
     async def enqueue(self, ids: Sequence[UUID]) -> None:
         """Have notes projected again."""
