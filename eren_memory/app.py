@@ -197,8 +197,10 @@ async def open_app(
     start when something first needs them. `on_call` is told of every model call.
 
     Raises:
+        ConfigError: Settings contradict each other.
         LedgerError: The data folder or the database cannot be used.
     """
+    parts.check_budgets(settings)
     async with open_ledger(parts.database_url(settings)) as ledger:
         projections = Projections(
             ledger, parts.store(settings), parts.chosen(settings), partial(parts.embedder, settings)

@@ -167,8 +167,13 @@ class Limits:
                     yield Line(budget, whose, so_far, limit)
 
 
-def limits(
-    chosen: GuildBudget, member: int | None, guild: Most, whole: Most, instead: Instead
+def limits(  # noqa: PLR0913 - All that bounds one guild.
+    chosen: GuildBudget,
+    models: Collection[str],
+    member: int | None,
+    guild: Most,
+    whole: Most,
+    instead: Instead,
 ) -> Limits:
     """A guild's own choice, within what the operator allows: the other arguments."""
     own = Most(chosen.questions, chosen.tokens, micros(chosen.money))
@@ -176,6 +181,8 @@ def limits(
     if chosen.at_limit:
         with suppress(BadInput):  # Of a version that knew another way: the operator's then.
             way = Instead.parse(chosen.at_limit)
+    if way.model is not None and way.model not in models:
+        way = Instead()  # It is no longer offered.
     return Limits(
         chosen.member_questions,
         chosen.role_questions,

@@ -20,7 +20,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -114,11 +113,11 @@ class Settings(BaseSettings):
     """Questions a day, of each server."""
     budget_guild_tokens: int | None = Field(None, ge=1)
     """Tokens a day, of each server's model calls."""
-    budget_guild_money: float | None = Field(None, gt=0)
+    budget_guild_money: float | None = Field(None, gt=0, allow_inf_nan=False)
     """What they may cost, in the currency of `prices`."""
     budget_tokens: int | None = Field(None, ge=1)
     """Tokens a day, of all servers together."""
-    budget_money: float | None = Field(None, gt=0)
+    budget_money: float | None = Field(None, gt=0, allow_inf_nan=False)
     """What they may cost together."""
     budget_at_limit: str = "notes-only"
     """What is done then, where a server chose nothing else: `notes-only`, `refuse`, `cheaper:MODEL`."""
@@ -156,17 +155,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 "write MODEL=PROMPT/COMPLETION, such as gpt-4.1-mini=0.40/1.60"
             ) from None
-
-    @field_validator("budget_guild_money", "budget_money")
-    @classmethod
-    def _needs_prices(cls, given: float | None, info: ValidationInfo) -> float | None:
-        if given is None:
-            return None
-        if not math.isfinite(given):
-            raise ValueError("a number is needed")
-        if not info.data.get("prices"):
-            raise ValueError("money is counted with EREN_PRICES, which is not set")
-        return given
 
     @field_validator("budget_at_limit")
     @classmethod
@@ -215,6 +203,13 @@ class Settings(BaseSettings):
             return (LOCAL_MODEL,)
         further = (name.strip() for name in (self.models or "").split(","))
         return tuple(dict.fromkeys([self.model or DEFAULT_REMOTE_MODEL, *filter(None, further)]))
+
+    @property
+    def unpriced_models(self) -> tuple[str, ...]:
+        """Those of an endpoint that `prices` does not know; the embedded one costs nothing."""
+        if self.wants_local_model:
+            return ()
+        return tuple(one for one in self.offered_models if one not in self.prices)
 
 
 def _price(text: str) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
+from eren_memory.budget_warnings import Warnings
 from eren_memory.budgets import (
     EVERY_GUILD,
     Decision,
@@ -29,7 +30,6 @@ from eren_memory.budgets import (
     limits,
     micros,
 )
-from eren_memory.budget_warnings import Warnings
 from eren_memory.charging import Account, charged_on
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
@@ -41,7 +41,7 @@ from eren_memory.ledger import Bill, Communities, Hold, Spender, Spending
 # the budget. Only for as long as they are under way.
 _QUESTION, _CALL = Usage(2, 2_000, 400), Usage(1, 1_000, 200)
 _LAPSES = timedelta(minutes=15)
-# Guilds' choices are read again after so many seconds; what is chosen here counts at once.
+# Guilds' choices are read again after so many seconds, for calls of which no settings are at hand.
 _REMEMBERED = 30.0
 
 _log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ class Purse:
         instead = Instead.parse(ours.budget_at_limit)
         return limits(
             chosen.budget,
+            ours.offered_models,
             ours.budget_member_questions,
             Most(
                 ours.budget_guild_questions,
@@ -114,15 +115,6 @@ class Purse:
             ),
             Most(None, ours.budget_tokens, micros(ours.budget_money)),
             instead,
-        )
-
-    @property
-    def unpriced(self) -> tuple[str, ...]:
-        """Models whose calls would cost nothing in a budget of money, as their price is not known."""
-        if self._settings.wants_local_model:
-            return ()
-        return tuple(
-            one for one in self._settings.offered_models if one not in self._settings.prices
         )
 
     async def remember(self) -> None:
