@@ -13,11 +13,12 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
+import discord
 from uuid_utils.compat import uuid7
 
-from bot import logs, render
+from bot import budgets, logs, render
 from bot.desk import now
-from bot.failures import Refused
+from bot.failures import Refused, Unanswered
 from bot.limits import Limits
 from bot.metrics import Metrics
 from bot.progress import Progress, Spot
@@ -26,7 +27,8 @@ from bot.texts import Texts
 from eren_memory.app import App
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
-from eren_memory.errors import BadInput, EmptyReply, ErenError, ModelRefused
+from eren_memory.errors import BadInput, BudgetUsedUp, EmptyReply, ErenError, ModelRefused
+from eren_memory.purse import Ticket
 from eren_memory.text import question_text
 
 _LAST_WORDS = 1.5
@@ -63,6 +65,8 @@ class Request:
     """Say nothing where no note applies."""
     id: UUID = field(default_factory=uuid7)
     """Of the answer, and of every line in the log that it causes."""
+    ticket: Ticket | None = None
+    """Its place in the day's budget, where there is one."""
 
 
 OnGap = Callable[[Review], Coroutine[Any, Any, None]]
@@ -96,6 +100,31 @@ class Asker:
         wait = self.limits.wait(request.place.guild_id, request.asker_id)
         if wait:
             raise Refused(t("ask.too_many", seconds=ceil(wait)))
+
+    async def reserve(
+        self, request: Request, settings: GuildSettings, asker: discord.abc.User, t: Texts
+    ) -> Request:
+        """Find an admitted question's place in the day's budget; the same one, tried again.
+
+        Raises:
+            Refused: There is none left for it, or for who asks.
+            LedgerError: Nobody can tell.
+        """
+        roles = [str(role.id) for role in getattr(asker, "roles", ())]
+        ticket = await self._app.purse.ask(
+            request.id,
+            request.place.guild_id,
+            settings,
+            None if request.unasked else (request.asker_id, roles),
+            self._app.model_of(settings),
+        )
+        if ticket is None:
+            return request
+        decision = ticket.decision
+        self._metrics.budgeted(decision)
+        if decision.refused:
+            raise Refused(budgets.refusal(t, ticket))
+        return replace(request, ticket=ticket)
 
     async def ask(self, request: Request, spot: Spot) -> Asked | None:
         """Answer an admitted question at a spot; None where it stays silent.
@@ -133,10 +162,16 @@ class Asker:
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with shown, self._turn:
+            async with shown, self._turn, self._app.purse.paying(request.ticket):
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
+        except BudgetUsedUp as error:
+            self._metrics.failed(claim=request.claim, error=error)
+            await self._missed(request, gap=False)
+            if request.ticket is None:  # Chosen by somebody a moment ago.
+                raise
+            raise Unanswered(budgets.nothing_sure(request.t, request.ticket)) from None
         except ErenError as error:
             self._metrics.failed(claim=request.claim, error=error)
             _log.warning("Not answered: %s", error)
@@ -163,7 +198,8 @@ class Asker:
     async def _answer(
         self, request: Request, settings: GuildSettings, said: Progress
     ) -> Answer | ClaimCheck:
-        eren = self._app.eren_for(settings.model)
+        ticket = request.ticket
+        eren = self._app.eren_for((ticket and ticket.decision.model) or settings.model)
         if request.claim:
             return await eren.check(request.text, request.place)
         return await eren.answer(
@@ -211,6 +247,8 @@ class Asker:
         if request.about:
             body = f"-# {request.t('ask.about', url=request.about)}\n{body}"
         line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
+        if request.ticket is not None and (told := budgets.shortened(request.t, request.ticket)):
+            line = f"{line} · {told}"
         page = paged(body, line, request.t("ask.in_file"))
         return await spot.finish(page, request.t, dismissible=request.unasked)
 

@@ -167,7 +167,7 @@ class Limits:
                     yield Line(budget, whose, so_far, limit)
 
 
-def limits(  # noqa: PLR0913 - All that bounds one guild.
+def limits(
     chosen: GuildBudget,
     models: Collection[str],
     member: int | None,
