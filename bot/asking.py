@@ -25,6 +25,7 @@ from bot.progress import Progress, Spot
 from bot.splitting import paged
 from bot.texts import Texts
 from eren_memory.app import App
+from eren_memory.budgets import Decision
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
 from eren_memory.errors import BadInput, BudgetUsedUp, EmptyReply, ErenError, ModelRefused
@@ -246,9 +247,16 @@ class Asker:
         body = render.answer_body(asked.text)
         if request.about:
             body = f"-# {request.t('ask.about', url=request.about)}\n{body}"
-        line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
-        if request.ticket is not None and (told := budgets.shortened(request.t, request.ticket)):
-            line = f"{line} · {told}"
+        decision = request.ticket.decision if request.ticket else Decision()
+        line = render.origin_line(
+            request.t,
+            notes,
+            asked.trace["path"],
+            missed=asked.missed,
+            quoted="budget.quoted" if decision.silenced else "origin.quoted",
+        )
+        if decision.model is not None:
+            line = f"{line} · {request.t('budget.cheaper')}"
         page = paged(body, line, request.t("ask.in_file"))
         return await spot.finish(page, request.t, dismissible=request.unasked)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot import render
 from bot.texts import Texts
 from eren_memory.budget_warnings import Warned
-from eren_memory.budgets import EVERY_GUILD, MICRO, AtLimit, Instead, Line
+from eren_memory.budgets import EVERY_GUILD, MICRO, Instead, Line
 from eren_memory.community import GuildBudget
 from eren_memory.purse import Standing, Ticket
 
@@ -23,11 +23,6 @@ def refusal(t: Texts, ticket: Ticket) -> str:
 def nothing_sure(t: Texts, ticket: Ticket) -> str:
     """No note is sure to answer, and the model is not asked any more today."""
     return t("budget.no_note", until=when(ticket.until))
-
-
-def shortened(t: Texts, ticket: Ticket) -> str | None:
-    """What the budget did to an answer, in small print."""
-    return t("budget.cheaper") if ticket.decision.way is AtLimit.CHEAPER else None
 
 
 def warning(t: Texts, warned: Warned) -> str:
@@ -70,6 +65,12 @@ def page(t: Texts, standing: Standing | None) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def summary(t: Texts, standing: Standing | None) -> str:
+    """Today in one line."""
+    told = standing and ", ".join(line(t, one, standing) for one in standing.lines)
+    return t("budget.summary", budgets=told) if told else t("budget.none")
 
 
 def line(t: Texts, one: Line, standing: Standing) -> str:

@@ -288,7 +288,6 @@ async def test_every_call_for_a_guild_is_counted_to_its_tokens(
                 await app.audit("g")
         assert endpoint.requests
         assert await used(app, chosen, "tokens") == len(endpoint.requests) * CALL
-        assert await used(app, chosen, "questions") == 0 if chosen.budget.questions else True
 
 
 async def test_a_call_that_is_cut_off_counts_with_about_the_tokens_of_its_prompt(
@@ -429,7 +428,8 @@ async def test_each_warning_is_given_once_a_day_whatever_restarts(settings: Sett
             for one in (app, other):
                 one.purse.warnings.on_warning = warn
             for n in range(5):
-                async with app.purse.paying(await take((app, other)[n % 2], chosen)):
+                one = (app, other)[n % 2]
+                async with one.purse.paying(await take(one, chosen)):
                     pass
     assert told == [("questions", 80), ("questions", 100)]
 

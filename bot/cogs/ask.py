@@ -100,9 +100,7 @@ class Ask(commands.Cog):
         request = await self._admit(interaction, request, private=private)
         await self._desk.asker.ask(request, InteractionSpot(interaction, private=private))
 
-    async def _admit(
-        self, interaction: Interaction, request: Request, *, private: bool
-    ) -> Request:
+    async def _admit(self, interaction: Interaction, request: Request, *, private: bool) -> Request:
         """Refuse before acknowledging, so that only the asker sees it; unless that takes too long."""
         asker, t, user = self._desk.asker, mine(interaction), interaction.user
         deadline = asyncio.get_running_loop().time() + _PROMPTLY
