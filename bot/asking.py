@@ -18,12 +18,13 @@ from uuid_utils.compat import uuid7
 
 from bot import budgets, logs, render
 from bot.desk import now
-from bot.failures import Refused, Unanswered
+from bot.failures import Refused
 from bot.limits import Limits
 from bot.metrics import Metrics
 from bot.progress import Progress, Spot
 from bot.splitting import paged
 from bot.texts import Texts
+from bot.traces import made_text, told, trace_of
 from eren_memory.app import App
 from eren_memory.budgets import Decision
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
@@ -35,8 +36,6 @@ from eren_memory.text import question_text
 _LAST_WORDS = 1.5
 # Earlier questions and answers that a follow-up is understood from.
 _CONVERSATION = 3
-# Candidates that *Why?* explains.
-_EXPLAINED = 5
 _IGNORANT = re.compile(
     r"\b(i (do not|don't|don’t) (know|have (any )?information)|i('m|’m| am) (not sure|unable to|sorry)|"
     r"i (cannot|can't|can’t) (answer|say|tell|help|find|provide)|no information (about|on))\b",
@@ -172,7 +171,7 @@ class Asker:
             await self._missed(request, gap=False)
             if request.ticket is None:  # Chosen by somebody a moment ago.
                 raise
-            raise Unanswered(budgets.nothing_sure(request.t, request.ticket)) from None
+            raise Refused(budgets.nothing_sure(request.t, request.ticket)) from None
         except ErenError as error:
             self._metrics.failed(claim=request.claim, error=error)
             _log.warning("Not answered: %s", error)
@@ -181,7 +180,7 @@ class Asker:
             raise
         asked, notes = self._record(request, made)
         self._metrics.answered(made, time.perf_counter() - started)
-        _log.info("Answered.", extra=_told(asked))
+        _log.info("Answered.", extra=told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
                 await self._gap(asked)
@@ -287,43 +286,3 @@ class Asker:
         review = await self._app.reviews.raised(Queue.GAP, asked, now())
         if self.on_gap is not None and not asked.private:
             await self.on_gap(review)
-
-
-def _told(asked: Asked) -> dict[str, Any]:
-    """What the log says of an answer; `logs` keeps question and answer out unless asked for them."""
-    told = ("path", "calls", "prompt_tokens", "completion_tokens", "ms")
-    said = {name: asked.trace[name] for name in told}
-    words = {"question": asked.question, "answer": asked.text}
-    return {"origin": asked.origin, "notes": len(asked.notes)} | said | words
-
-
-def made_text(t: Texts, made: Answer | ClaimCheck) -> str:
-    """What was answered, in words."""
-    if isinstance(made, Answer):
-        return made.text
-    return render.claim_text(t, made.verdict, made.answer)
-
-
-def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
-    """How an answer came about, as it is kept: no text of any note."""
-    trace = made.trace
-    return {
-        "method": trace.method,
-        "path": str(trace.path),
-        "verdict": trace.verdict,
-        "p": trace.p,
-        "mark": trace.mark,
-        "calls": trace.usage.calls,
-        "prompt_tokens": trace.usage.prompt_tokens,
-        "completion_tokens": trace.usage.completion_tokens,
-        "ms": round(trace.milliseconds),
-        "candidates": [
-            {
-                "id": str(one.note.id),
-                "revision": one.note.revision,
-                "dense": round(one.dense, 4),
-                "lexical": round(one.lexical, 2),
-            }
-            for one in trace.candidates[:_EXPLAINED]
-        ],
-    }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from bot import render
+from bot.failures import Refused
 from bot.texts import Texts
 from eren_memory.budget_warnings import Warned
 from eren_memory.budgets import EVERY_GUILD, MICRO, Instead, Line
 from eren_memory.community import GuildBudget
 from eren_memory.purse import Standing, Ticket
+
+_MOST_ROLES = 25
 
 
 def refusal(t: Texts, ticket: Ticket) -> str:
@@ -112,6 +116,16 @@ def quotas(t: Texts, budget: GuildBudget) -> str:
     listed = sorted(budget.role_questions, key=lambda one: -one[1])
     lines = [t("budget.role", role=f"<@&{role}>", count=most) for role, most in listed]
     return "\n".join(lines) or t("budget.no_roles")
+
+
+def with_quota(t: Texts, budget: GuildBudget, role: str, questions: int | None) -> GuildBudget:
+    """The budget with another quota of a role, or without one. Raises `Refused`."""
+    others = [one for one in budget.role_questions if one[0] != role]
+    if questions is not None:
+        others.append((role, questions))
+    if len(others) > _MOST_ROLES:
+        raise Refused(t("budget.too_many_roles", count=_MOST_ROLES))
+    return replace(budget, role_questions=tuple(sorted(others)))
 
 
 def amount(t: Texts, budget: str, most: int) -> str:

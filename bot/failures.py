@@ -21,20 +21,12 @@ class Refused(Exception):
     """What was asked cannot be done; the text, already in the person's language, says why."""
 
 
-class Unanswered(Refused):
-    """A question has no answer, which is for nobody's eyes but the asker's."""
-
-
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
     text = _said(interaction, error)
     try:
         if interaction.response.type is discord.InteractionResponseType.deferred_message_update:
             # The message that the button belongs to stays, with what can be done about it.
-            await interaction.followup.send(text, ephemeral=True)
-        elif interaction.response.is_done() and isinstance(_cause(error), Unanswered):
-            # Everybody sees "thinking…" there.
-            await interaction.delete_original_response()
             await interaction.followup.send(text, ephemeral=True)
         elif interaction.response.is_done():
             # In place of "thinking…", and as private as that was.
@@ -45,12 +37,8 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
         _log.warning("Could not report a failure: %s", failed)
 
 
-def _cause(error: Exception) -> Exception:
-    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
-
-
 def _said(interaction: discord.Interaction, error: Exception) -> str:
-    cause = _cause(error)
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed | Refused):
         return str(cause)
     if isinstance(cause, discord.Forbidden):

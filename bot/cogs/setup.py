@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from bot.client import ErenBot
 
 _SPANS = (1, 7, 30)
-MOST_ROLES = 25
-"""That have a quota of their own."""
 
 
 @app_commands.guild_only()
@@ -106,12 +104,7 @@ class Setup(commands.GroupCog, group_name="eren", group_description="How I work 
             page = budgets.quotas(t, settings.budget)
             await interaction.edit_original_response(content=render.cut(page))
             return
-        others = [one for one in settings.budget.role_questions if one[0] != str(role.id)]
-        if questions is not None:
-            others.append((str(role.id), questions))
-        if len(others) > MOST_ROLES:
-            raise Refused(t("budget.too_many_roles", count=MOST_ROLES))
-        budget = replace(settings.budget, role_questions=tuple(sorted(others)))
+        budget = budgets.with_quota(t, settings.budget, str(role.id), questions)
         chosen = replace(settings, budget=budget)
         await self._desk.app.communities.choose(
             guild_of(interaction), chosen, by(interaction), now()
