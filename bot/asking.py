@@ -162,7 +162,7 @@ class Asker:
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with shown, self._turn, self._app.purse.paying(request.ticket):
+            async with shown, self._app.purse.paying(request.ticket), self._turn:
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise

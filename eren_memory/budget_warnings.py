@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from eren_memory.budgets import EVERY_GUILD, WARNED, Instead, Limits, Line, Today
 from eren_memory.ledger import Hold, Spending
+
+AGAIN = timedelta(minutes=10)
+"""After so long it is tried again to tell whom it could not be told."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,13 @@ class Warnings:
 
     Args:
         spending: Where.
+        clock: The present.
     """
 
-    def __init__(self, spending: Spending) -> None:
-        self._spending = spending
-        self._told: set[tuple[object, ...]] = set()
+    def __init__(self, spending: Spending, clock: Callable[[], datetime]) -> None:
+        self._spending, self._clock = spending, clock
+        # What need not be looked up, until when.
+        self._told: dict[tuple[object, ...], datetime] = {}
         self.on_warning: OnWarning | None = None
         """A process that can tell nobody leaves this None, and the warning to one that can."""
 
@@ -53,6 +61,8 @@ class Warnings:
         """
         if self.on_warning is None:
             return
+        now = self._clock()
+        self._told = {key: until for key, until in self._told.items() if until > now}
         for line in holding.lines(today, hold.guild_id):
             whole = line.guild_id == EVERY_GUILD
             day = hold.whole_day if whole else hold.day
@@ -61,11 +71,18 @@ class Warnings:
             if all((*key, one) in self._told for one in reached):
                 continue
             percent = await self._spending.warned(line.guild_id, day, line.budget, reached)
-            self._told = {one for one in self._told if one[1] in (hold.day, hold.whole_day)}
-            self._told |= {(*key, one) for one in reached}
+            self._told |= {(*key, one): ends[whole] for one in reached}
             if not percent:
                 continue
             instead = holding.whole_instead if whole else holding.instead
-            if not await self.on_warning(Warned(line, percent, instead, ends[whole])):
+            if not await self._say(Warned(line, percent, instead, ends[whole])):
                 await self._spending.not_warned(line.guild_id, day, line.budget, percent)
-                self._told.discard((*key, percent))
+                self._told[*key, percent] = now + AGAIN
+
+    async def _say(self, warned: Warned) -> bool:
+        assert self.on_warning is not None  # noqa: S101 - For the type.
+        try:
+            return await self.on_warning(warned)
+        except Exception:  # noqa: BLE001 - Whoever asked shall have the answer all the same.
+            _log.exception("Nobody could be told of a budget")
+            return False

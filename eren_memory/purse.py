@@ -98,7 +98,7 @@ class Purse:
         self._settings, self._clock = settings, clock
         self._known: Mapping[str, GuildSettings] = {}
         self._read_at = -_REMEMBERED
-        self.warnings = Warnings(spending)
+        self.warnings = Warnings(spending, clock)
 
     def limits(self, chosen: GuildSettings) -> Limits:
         """What holds in a guild that chose this."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from eren_memory.app import App, open_app
-from eren_memory.budget_warnings import Warned
+from eren_memory.budget_warnings import AGAIN, Warned
 from eren_memory.budgets import AtLimit, Instead, Limits, Most, Today, Used, day_of, decide, ends
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
@@ -171,6 +171,15 @@ async def test_a_members_quota_is_reached_and_nobody_elses(settings: Settings):
         assert (await take(app, chosen)).decision.quota == 2
         assert (await take(app, chosen, "bob")).decision.quota is None
         assert (await take(app, chosen, guild="h")).decision.quota is None
+
+
+async def test_what_nobody_asked_counts_to_the_guild_and_to_no_quota(settings: Settings):
+    chosen = budget(member_questions=1, questions=2)
+    async with opened(settings) as app:
+        for _ in range(2):
+            assert await app.purse.ask(uuid7(), "g", chosen, None, "scripted")
+        assert await used(app, chosen, "questions") == 2
+        assert (await take(app, chosen)).decision.way is AtLimit.NOTES_ONLY
 
 
 @on_both
@@ -435,25 +444,24 @@ async def test_each_warning_is_given_once_a_day_whatever_restarts(settings: Sett
 
 
 async def test_a_warning_that_could_not_be_given_is_given_later(settings: Settings):
-    chosen, told = budget(questions=5), []
+    now = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    chosen, told = budget(questions=4), []
 
     async def warn(warned: Warned) -> bool:
         told.append(warned.percent)
-        return len(told) > 1
+        if len(told) == 1:
+            raise RuntimeError("nobody foresaw that")
+        return len(told) > 2
 
-    async with opened(settings) as app:
-        for _ in range(3):
-            async with app.purse.paying(await take(app, chosen)):
-                pass
-        # A process that can tell nobody leaves it to one that can.
+    async def ask(app: App) -> None:
         async with app.purse.paying(await take(app, chosen)):
             pass
+
+    async with open_app(settings, clock=lambda: now) as app:
+        for _ in range(4):  # A process that can tell nobody leaves it to one that can.
+            await ask(app)
         app.purse.warnings.on_warning = warn
-        async with app.purse.paying(await take(app, chosen)):
-            pass
-        assert told == [100]
-        async with app.purse.paying(await take(app, chosen)):
-            pass
-        async with app.purse.paying(await take(app, chosen)):
-            pass
-    assert told == [100, 100]
+        for tried in (1, 1, 2, 2, 3, 3):  # Every second time it is not yet time.
+            await ask(app)
+            assert told == [100] * tried
+            now += AGAIN / 2

@@ -25,7 +25,7 @@ refusals = pytest.mark.simcord(check_errors=False)
 
 
 @pytest_asyncio.fixture
-async def warm_app(settings: Settings) -> AsyncIterator[App]:  # noqa: F811 - The tests' own settings.
+async def warm_app(settings: Settings) -> AsyncIterator[App]:
     calibrate(settings)
     offered = settings.model_copy(update={"models": "small", "prices": {"scripted": (2.0, 10.0)}})
     async with open_app(offered) as app:
@@ -111,12 +111,10 @@ async def test_a_quota_is_in_the_audit_trail_with_who_set_it(world: World, admin
     role = world.guild.create_role("Regulars")
     await admin.slash(world.channel, "eren quota", role=role, questions=7)
     async with world.app.notebook.ledger.reading() as connection:
-        rows = (
-            await connection.exec_driver_sql("SELECT actor_id, act, reason FROM audit_events")
-        ).all()
-    [(actor, act, reason)] = rows
-    assert (actor, act) == (str(admin.id), "settings")
-    assert f'[["{role.id}", 7]]' in reason
+        found = await connection.exec_driver_sql("SELECT actor_id, act, reason FROM audit_events")
+        [event] = found.all()
+    assert (event.actor_id, event.act) == (str(admin.id), "settings")
+    assert f'[["{role.id}", 7]]' in event.reason
 
 
 # The budget of the server
