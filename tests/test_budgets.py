@@ -182,6 +182,14 @@ async def test_what_nobody_asked_counts_to_the_guild_and_to_no_quota(settings: S
         assert (await take(app, chosen)).decision.way is AtLimit.NOTES_ONLY
 
 
+async def test_what_the_operator_allows_a_member_holds_where_a_server_chose_nothing(
+    settings: Settings,
+):
+    async with opened(settings, budget_member_questions=1) as app:
+        assert not (await take(app, GuildSettings())).decision.refused
+        assert (await take(app, GuildSettings())).decision.quota == 1
+
+
 @on_both
 async def test_what_was_used_is_there_after_a_restart_and_in_another_process(
     settings: Settings, endpoint: Endpoint
@@ -272,15 +280,22 @@ async def test_old_days_are_forgotten(settings: Settings):
 # What pays
 
 
-@pytest.mark.parametrize("what", ["answer", "check", "preview", "propose", "conflicts", "audit"])
+@pytest.mark.parametrize(
+    "what",
+    ["answer", "check", "preview", "propose", "conflicts", "audit of probes", "audit of pairs"],
+)
 async def test_every_call_for_a_guild_is_counted_to_its_tokens(
     settings: Settings, endpoint: Endpoint, what: str
 ):
     calibrate(settings)
     chosen = budget(tokens=100_000)
     async with opened(settings) as app:
-        note = await app.notebook.add("g", NoteDraft(NOTE, question=QUESTION), ADMIN)
+        question = QUESTION if what == "audit of probes" else None
+        note = await app.notebook.add("g", NoteDraft(NOTE, question=question), ADMIN)
+        if what == "audit of pairs":
+            await app.notebook.add("g", NoteDraft("The Fenlake Ferry leaves at two."), ADMIN)
         await choose(app, chosen)
+        endpoint.requests.clear()
         match what:
             case "answer":
                 await app.eren.answer(QUESTION, Place("g"))
@@ -293,7 +308,7 @@ async def test_every_call_for_a_guild_is_counted_to_its_tokens(
                 await app.eren.propose(note)
             case "conflicts":
                 await app.notebook.compare("g", NoteDraft("The Fenlake Ferry leaves at two."))
-            case "audit":
+            case _:
                 await app.audit("g")
         assert endpoint.requests
         assert await used(app, chosen, "tokens") == len(endpoint.requests) * CALL
