@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+import discord
 
-from bot import logs, render
+from bot import budgets, logs, render
 from bot.desk import now
 from bot.failures import Refused
 from bot.limits import Limits
 from bot.metrics import Metrics
 from bot.progress import Progress, Spot
+from bot.questions import Request
 from bot.splitting import paged
 from bot.texts import Texts
-from bot.traces import made_text, told, trace_of
-from bot.turns import Crowded, Ticket, Turns
+from bot.traces import recorded, told
+from bot.turns import Crowded, Seat, Turns
 from eren_memory.app import App
-from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
-from eren_memory.domain import Answer, ClaimCheck, Note, Place
+from eren_memory.budgets import Decision
+from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn
+from eren_memory.domain import Answer, ClaimCheck, Note
 from eren_memory.errors import (
     BadInput,
+    BudgetUsedUp,
     EmbedderError,
     EmptyReply,
     ErenError,
@@ -41,35 +43,7 @@ from eren_memory.text import question_text
 _LAST_WORDS = 1.5
 # Earlier questions and answers that a follow-up is understood from.
 _CONVERSATION = 3
-_IGNORANT = re.compile(
-    r"\b(i (do not|don't|don’t) (know|have (any )?information)|i('m|’m| am) (not sure|unable to|sorry)|"
-    r"i (cannot|can't|can’t) (answer|say|tell|help|find|provide)|no information (about|on))\b",
-    re.IGNORECASE,
-)
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A question or claim as somebody put it."""
-
-    place: Place
-    channel_id: str
-    asker_id: str
-    text: str
-    t: Texts
-    private: bool = False
-    claim: bool = False
-    parent: Asked | None = None
-    about: str | None = None
-    """Link to the message that it is about, where that is not plain to see."""
-    unasked: bool = False
-    """Nobody asked the bot: no progress is shown, and the answer can be dismissed."""
-    quiet: bool = False
-    """Say nothing where no note applies."""
-    id: UUID = field(default_factory=uuid7)
-    """Of the answer, and of every line in the log that it causes."""
 
 
 OnGap = Callable[[Review], Coroutine[Any, Any, None]]
@@ -90,7 +64,7 @@ class Asker:
         )
         self._metrics.waiting.set_function(lambda: self.turns.waiting)
         # Places in line of requests that are admitted and not yet asked.
-        self._booked: dict[UUID, Ticket] = {}
+        self._booked: dict[UUID, Seat] = {}
         # Each question's work, by the task that shows what comes of it.
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
         self._closing = False
@@ -118,15 +92,40 @@ class Asker:
         if wait:
             self._metrics.turned_away("too_often")
             raise Refused(t("ask.too_many", seconds=ceil(wait)))
-        ticket = self._booked[request.id] = self.turns.book(guild)
+        seat = self._booked[request.id] = self.turns.book(guild)
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: callers are coroutines.
 
         def ended(_: object) -> None:
             self._booked.pop(request.id, None)
-            ticket.leave()
+            seat.leave()
 
         caller.add_done_callback(ended)
+
+    async def reserve(
+        self, request: Request, settings: GuildSettings, asker: discord.abc.User, t: Texts
+    ) -> Request:
+        """Find an admitted question's place in the day's budget; the same one, tried again.
+
+        Raises:
+            Refused: There is none left for it, or for who asks.
+            LedgerError: Nobody can tell.
+        """
+        roles = [str(role.id) for role in getattr(asker, "roles", ())]
+        ticket = await self._app.purse.ask(
+            request.id,
+            request.place.guild_id,
+            settings,
+            None if request.unasked else (request.asker_id, roles),
+            self._app.model_of(settings),
+        )
+        if ticket is None:
+            return request
+        decision = ticket.decision
+        self._metrics.budgeted(decision)
+        if decision.refused:
+            raise Refused(budgets.refusal(t, ticket))
+        return replace(request, ticket=ticket)
 
     async def ask(self, request: Request, spot: Spot) -> Asked | None:
         """Answer an admitted question at a spot; None where it stays silent.
@@ -138,15 +137,15 @@ class Asker:
         logs.request.set(str(request.id))
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
-        ticket = self._booked.pop(request.id, None)
-        if ticket is None:
+        seat = self._booked.pop(request.id, None)
+        if seat is None:
             try:
-                ticket = self.turns.book(request.place.guild_id)
+                seat = self.turns.book(request.place.guild_id)
             except Crowded as crowd:
                 raise self._turned_away(crowd, request.t) from None
-        work = asyncio.create_task(self._ask(request, spot, ticket))
+        work = asyncio.create_task(self._ask(request, spot, seat))
         # Also where it is cancelled before it begins.
-        work.add_done_callback(lambda _: ticket.leave())
+        work.add_done_callback(lambda _: seat.leave())
         self._running[caller] = work
         caller.add_done_callback(lambda done: self._running.pop(done, None))
         try:
@@ -171,16 +170,22 @@ class Asker:
         self._metrics.turned_away("crowded")
         return Refused(t("ask.crowded", count=crowd.waiting))
 
-    async def _ask(self, request: Request, spot: Spot, ticket: Ticket) -> Asked | None:
+    async def _ask(self, request: Request, spot: Spot, seat: Seat) -> Asked | None:
         settings = await self._app.communities.settings(request.place.guild_id)
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with shown, ticket:
+            async with shown, self._app.purse.paying(request.ticket), seat:
                 said.begun()
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
+        except BudgetUsedUp as error:
+            self._metrics.failed(claim=request.claim, error=error)
+            await self._missed(request, gap=False)
+            if request.ticket is None:  # Chosen by somebody a moment ago.
+                raise
+            raise Refused(budgets.nothing_sure(request.t, request.ticket)) from None
         except ErenError as error:
             self._metrics.failed(claim=request.claim, error=error)
             _log.warning("Not answered: %s", error)
@@ -190,7 +195,7 @@ class Asker:
                 # The model's own answer might be the one that was corrected.
                 raise Refused(request.t("ask.unsearchable")) from error
             raise
-        asked, notes = self._record(request, made)
+        asked, notes = recorded(request, made)
         self._metrics.answered(made, time.perf_counter() - started)
         _log.info("Answered.", extra=told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
@@ -210,7 +215,8 @@ class Asker:
     async def _answer(
         self, request: Request, settings: GuildSettings, said: Progress
     ) -> Answer | ClaimCheck:
-        eren = self._app.eren_for(settings.model)
+        ticket = request.ticket
+        eren = self._app.eren_for((ticket and ticket.decision.model) or settings.model)
         if request.claim:
             return await eren.check(request.text, request.place)
         return await eren.answer(
@@ -227,37 +233,22 @@ class Asker:
         chain = await self._app.records.conversation(parent, _CONVERSATION)
         return [Turn(one.question, one.text) for one in chain if one.text]
 
-    def _record(self, request: Request, made: Answer | ClaimCheck) -> tuple[Asked, list[Note]]:
-        notes = [one.note for one in made.notes]
-        text, question = made_text(request.t, made), request.text
-        if isinstance(made, Answer):
-            question = made.question or request.text
-        asked = Asked(
-            id=request.id,
-            guild_id=request.place.guild_id,
-            channel_id=request.channel_id,
-            channels=request.place.channels,
-            asker_id=request.asker_id,
-            question=question,
-            text=text,
-            origin=str(made.origin),
-            claim=request.claim,
-            private=request.private,
-            at=now(),
-            notes=tuple(Used(note.id, note.revision) for note in notes),
-            trace=trace_of(made),
-            parent_id=request.parent.id if request.parent else None,
-            missed=not notes and bool(_IGNORANT.search(text)),
-        )
-        return asked, notes
-
     async def _show(
         self, request: Request, spot: Spot, asked: Asked, notes: Sequence[Note]
     ) -> tuple[str, ...]:
         body = render.answer_body(asked.text)
         if request.about:
             body = f"-# {request.t('ask.about', url=request.about)}\n{body}"
-        line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
+        decision = request.ticket.decision if request.ticket else Decision()
+        line = render.origin_line(
+            request.t,
+            notes,
+            asked.trace["path"],
+            missed=asked.missed,
+            quoted="budget.quoted" if decision.silenced else "origin.quoted",
+        )
+        if decision.model is not None:
+            line = f"{line} · {request.t('budget.cheaper')}"
         page = paged(body, line, request.t("ask.in_file"))
         return await spot.finish(page, request.t, dismissible=request.unasked)
 

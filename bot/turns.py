@@ -15,7 +15,7 @@ class Crowded(Exception):
         self.waiting = waiting
 
 
-class Ticket:
+class Seat:
     """A place in line, and later a turn. Taken with `async with`, which waits for it and ends it."""
 
     def __init__(self, turns: Turns, guild_id: str) -> None:
@@ -27,7 +27,7 @@ class Ticket:
         """End the turn, or leave the line; twice is no harm."""
         self._turns.left(self)
 
-    async def __aenter__(self) -> Ticket:
+    async def __aenter__(self) -> Seat:
         """Wait until it has come."""
         try:
             await self.come.wait()
@@ -64,10 +64,10 @@ class Turns:
         self._at_once = at_once
         self._per_guild = per_guild
         self._in_all = in_all
-        self._running: set[Ticket] = set()
+        self._running: set[Seat] = set()
         self._running_of: Counter[str] = Counter()
         # By server; the one that had a turn last stands last.
-        self._lines: dict[str, deque[Ticket]] = {}
+        self._lines: dict[str, deque[Seat]] = {}
 
     @property
     def waiting(self) -> int:
@@ -82,38 +82,38 @@ class Turns:
         if line and waiting >= self._in_all:
             raise Crowded(waiting)
 
-    def book(self, guild_id: str) -> Ticket:
+    def book(self, guild_id: str) -> Seat:
         """A place in line. Whoever has one must take it, or leave.
 
         Raises:
             Crowded: Too many wait already.
         """
         self.check(guild_id)
-        ticket = Ticket(self, guild_id)
-        self._lines.setdefault(guild_id, deque()).append(ticket)
+        seat = Seat(self, guild_id)
+        self._lines.setdefault(guild_id, deque()).append(seat)
         self._go_on()
-        return ticket
+        return seat
 
-    def left(self, ticket: Ticket) -> None:
-        """See `Ticket.leave`."""
-        if ticket in self._running:
-            self._running.remove(ticket)
-            self._running_of[ticket.guild_id] -= 1
-            if not self._running_of[ticket.guild_id]:
-                del self._running_of[ticket.guild_id]
-        elif ticket in (line := self._lines.get(ticket.guild_id, deque())):
-            line.remove(ticket)
+    def left(self, seat: Seat) -> None:
+        """See `Seat.leave`."""
+        if seat in self._running:
+            self._running.remove(seat)
+            self._running_of[seat.guild_id] -= 1
+            if not self._running_of[seat.guild_id]:
+                del self._running_of[seat.guild_id]
+        elif seat in (line := self._lines.get(seat.guild_id, deque())):
+            line.remove(seat)
             if not line:
-                del self._lines[ticket.guild_id]
+                del self._lines[seat.guild_id]
         self._go_on()
 
     def _go_on(self) -> None:
         while self._lines and len(self._running) < self._at_once:
             guild = min(self._lines, key=self._running_of.__getitem__)
             line = self._lines.pop(guild)
-            ticket = line.popleft()
+            seat = line.popleft()
             if line:
                 self._lines[guild] = line  # At the end.
-            self._running.add(ticket)
+            self._running.add(seat)
             self._running_of[guild] += 1
-            ticket.come.set()
+            seat.come.set()

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from eren_memory import parts
 from eren_memory.auditing import Auditor
 from eren_memory.calibrations import Calibrations
+from eren_memory.charging import ChargedModel
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
@@ -23,13 +24,23 @@ from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
 from eren_memory.guarding import GuardedModel
-from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
+from eren_memory.ledger import (
+    Audits,
+    Communities,
+    Findings,
+    Records,
+    Reviews,
+    Runs,
+    Spending,
+    open_ledger,
+)
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
+from eren_memory.purse import Purse
 from eren_memory.reembedding import Reembedding
 from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
@@ -68,6 +79,8 @@ class App:
     connect: Callable[[], Awaitable[Endpoint]]
     """Where the chat model is; may start it."""
     reembedding: Reembedding
+    purse: Purse
+    """The daily budgets."""
 
     @property
     def embedder(self) -> Embedder:
@@ -110,6 +123,7 @@ class App:
 
     async def sweep(self, now: datetime) -> Swept:
         """Forget what is older than the settings promise."""
+        await self.purse.sweep(now - parts.kept(self.settings))
         return await sweep(
             self.notebook,
             self.records,
@@ -187,13 +201,18 @@ async def open_app(
     chat models are `guarded` from calls that are bound to fail.
 
     Raises:
+        ConfigError: Settings contradict each other.
         LedgerError: The data folder or the database cannot be used.
     """
+    parts.check_budgets(settings)
     async with open_ledger(parts.database_url(settings)) as ledger:
         projections = Projections(
             ledger, parts.store(settings), parts.chosen(settings), partial(parts.embedder, settings)
         )
         await projections.begin()
+        communities = Communities(ledger)
+        purse = Purse(Spending(ledger), communities, settings, clock)
+        await purse.remember()
         server = parts.local_server(settings) if settings.wants_local_model else None
         connect = server.connect if server is not None else parts.remote(settings)
 
@@ -201,7 +220,10 @@ async def open_app(
             model: ChatModel = OpenAIChat(name, connect, timeout=settings.model_timeout)
             if on_call is not None:
                 model = WatchedModel(model, on_call)
-            return GuardedModel(model) if guarded else model
+            if guarded:
+                model = GuardedModel(model)
+            # Outermost: a budget that is used up says nothing about the model.
+            return ChargedModel(model, purse.opened)
 
         model = model_named(server.model_name if server else settings.offered_models[0])
         notebook = Notebook(ledger, projections, Judge(model), clock)
@@ -215,7 +237,6 @@ async def open_app(
         eren, calibrations = eren_on(model)
         main, *further = settings.offered_models
         by_model, calibrations_of = {main: eren}, {main: calibrations}
-        communities = Communities(ledger)
         jobs = Jobs(Runs(ledger), partial(_zones, communities), settings.zone, clock)
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
@@ -262,6 +283,7 @@ async def open_app(
                 jobs,
                 connect,
                 reembedding,
+                purse,
             )
             beside = files_of_a_backup(settings)
             in_use = partial(getattr, app, "all_calibrations")

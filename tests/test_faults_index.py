@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.asking import Asker, Request
+from bot.asking import Asker
 from bot.failures import Refused
+from bot.questions import Request
 from bot.texts import texts
 from eren_memory import projections
 from eren_memory.app import App, open_app

@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from bot.asking import Asker, Request
+from bot.asking import Asker
+from bot.questions import Request
 from bot.texts import texts
 from eren_memory.app import App, open_app
 from eren_memory.config import Settings

@@ -286,7 +286,8 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
             "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
             "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
             "DROP INDEX ix_notes_source_url;"
-            "ALTER TABLE outbox DROP COLUMN space; UPDATE alembic_version SET version_num = '0003';"
+            "ALTER TABLE outbox DROP COLUMN space; ALTER TABLE outbox DROP COLUMN reason;"
+            "UPDATE alembic_version SET version_num = '0003';"
             "INSERT INTO outbox (note_id) SELECT id FROM notes WHERE number = 1;"
         )
     db.close()

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.asking import Asker, Request
+from bot.asking import Asker
 from bot.failures import Refused
 from bot.metrics import Metrics
+from bot.questions import Request
 from bot.splitting import Page
 from bot.texts import Texts, texts
-from bot.turns import Crowded, Ticket, Turns
+from bot.turns import Crowded, Seat, Turns
 from eren_memory.app import App
 from eren_memory.config import Settings
 from eren_memory.domain import Place
@@ -64,11 +65,11 @@ async def put(asker: Asker, order: list[str], name: str, guild: str = "g") -> An
     return await asker.ask(request, Wall(order, name))
 
 
-def begun(turns: Turns, *guilds: str) -> list[Ticket]:
+def begun(turns: Turns, *guilds: str) -> list[Seat]:
     return [turns.book(guild) for guild in guilds]
 
 
-def come(tickets: list[Ticket]) -> list[bool]:
+def come(tickets: list[Seat]) -> list[bool]:
     return [one.come.is_set() for one in tickets]
 
 

@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 
 from bot import progress
-from bot.asking import Asker, Request
+from bot.asking import Asker
 from bot.failures import Refused
+from bot.questions import Request
 from bot.splitting import Page
 from bot.texts import Texts, texts
 from eren_memory.app import App
