@@ -22,7 +22,16 @@ from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
-from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
+from eren_memory.ledger import (
+    Audits,
+    Claims,
+    Communities,
+    Findings,
+    Records,
+    Reviews,
+    Runs,
+    open_ledger,
+)
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
@@ -39,6 +48,9 @@ from eren_memory.watching import OnCall, WatchedModel, ping
 
 if TYPE_CHECKING:
     from eren_memory.schedule import Schedule
+
+# Discord repeats a message within minutes, if at all.
+_MESSAGES_KEPT = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +79,7 @@ class App:
     connect: Callable[[], Awaitable[Endpoint]]
     """Where the chat model is; may start it."""
     reembedding: Reembedding
+    claims: Claims
 
     @property
     def embedder(self) -> Embedder:
@@ -109,6 +122,7 @@ class App:
 
     async def sweep(self, now: datetime) -> Swept:
         """Forget what is older than the settings promise."""
+        await self.claims.forget_before(now - _MESSAGES_KEPT)
         return await sweep(
             self.notebook,
             self.records,
@@ -256,6 +270,7 @@ async def open_app(
                 jobs,
                 connect,
                 reembedding,
+                Claims(ledger),
             )
             beside = files_of_a_backup(settings)
             in_use = partial(getattr, app, "all_calibrations")

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _jobs()
     _audits()
     _spaces()
+    _claims()
 
 
 def _jobs() -> None:
@@ -132,3 +133,20 @@ def _spaces() -> None:
     op.bulk_insert(spaces, [unnamed])
     op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
+
+
+def _claims() -> None:
+    op.create_table(
+        "heard_messages",
+        sa.Column("message_id", sa.String(64), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_heard_messages"),
+    )
+    op.create_index("ix_heard_messages_at", "heard_messages", ["at"])
+    op.create_table(
+        "published_commands",
+        sa.Column("application_id", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64)),
+        sa.Column("claimed_until", _TIME),
+        sa.PrimaryKeyConstraint("application_id", name="pk_published_commands"),
+    )
