@@ -427,8 +427,6 @@ class TestThresholds:
         await app.reembedding.step()
         await app.notebook.ledger.spaces.drop(NEW)
         await app.reembedding.tidy()
-        for one in app.reembedding._calibrations:
-            one.forget()
         done = await go_to(app)
         assert done.calibration == "its own"
         assert any("fitted by hand" in str(one.fitted) for one in read(file).values())

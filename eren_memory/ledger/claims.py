@@ -6,9 +6,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eren_memory.ledger.ledger import Ledger
-from eren_memory.ledger.runs import present
+from eren_memory.ledger.runs import clock_of
 from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
 from eren_memory.ledger.upsert import upsert
 
@@ -29,14 +30,7 @@ class Claims:
         """
         try:
             async with self._ledger.writing() as connection:
-                # In one order, so that no two wait for each other.
-                for message in sorted({*message_ids}):
-                    key = {"message_id": str(message)}
-                    made = await connection.execute(
-                        upsert(connection, heard_messages, key, {"at": now}, {})
-                    )
-                    if made.rowcount != 1:
-                        raise _Taken
+                await _take(connection, message_ids, now)
         except _Taken:
             return False
         return True
@@ -44,9 +38,7 @@ class Claims:
     async def forget_before(self, moment: datetime) -> None:
         """Forget messages that were taken before then: they come no more."""
         async with self._ledger.writing() as connection:
-            await connection.execute(
-                sa.delete(heard_messages).where(heard_messages.c.at < moment)
-            )
+            await connection.execute(sa.delete(heard_messages).where(heard_messages.c.at < moment))
 
     async def published(self, application_id: str) -> str | None:
         """The digest of the commands that Discord knows; None where that is not known."""
@@ -60,7 +52,7 @@ class Claims:
         """Take the telling of commands; False if they are known, or another process is at it."""
         row = published_commands.c
         async with self._ledger.writing() as connection:
-            now = await present(connection)
+            now = await clock_of(connection)
             key = {"application_id": application_id}
             await connection.execute(upsert(connection, published_commands, key, {}, {}))
             taken = await connection.execute(
@@ -85,3 +77,12 @@ class Claims:
 
 class _Taken(Exception):
     """Another process has a message."""
+
+
+async def _take(connection: AsyncConnection, message_ids: Collection[int], now: datetime) -> None:
+    # In one order, so that no two wait for each other.
+    for message in sorted({*message_ids}):
+        key = {"message_id": str(message)}
+        made = await connection.execute(upsert(connection, heard_messages, key, {"at": now}, {}))
+        if made.rowcount != 1:
+            raise _Taken
