@@ -14,7 +14,6 @@ import pytest_asyncio
 
 from eren_memory import calibrations
 from eren_memory.calibrations import Key
-from eren_memory.errors import ConfigError
 from eren_memory.prompts import PROMPT_VERSION
 from eren_memory.relevance import DEFAULT, Task
 from tests import qdrant_http
@@ -130,10 +129,8 @@ async def test_a_killed_process_loses_nothing_and_the_other_goes_on(processes: l
 
 @on_both
 async def test_each_message_is_one_processes_to_answer(shared: dict[str, Any], tmp_path: Path):
-    async with beside(shared, tmp_path) as a, AsyncExitStack() as stack:
-        if shared["database_url"].startswith("sqlite"):  # The index is one process's alone.
-            shared |= {"home": str(tmp_path / "other")}
-        b = await stack.enter_async_context(beside(shared, tmp_path))
+    elsewhere = shared | {"home": str(tmp_path / "other")}  # Each with an index of its own.
+    async with beside(shared, tmp_path) as a, beside(elsewhere, tmp_path) as b:
         messages = list(range(1, 81))
         mine, yours = await asyncio.gather(*(one("hear_each", messages=messages) for one in (a, b)))
         assert sorted(mine + yours) == messages
