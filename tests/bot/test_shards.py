@@ -114,7 +114,7 @@ async def test_each_process_serves_the_servers_of_its_shards_and_tells_their_sta
         await started(stack, discord, tmp_path, environment, ("0", "1"))
         assert sorted((one.shard, one.count) for one in discord.sessions) == [(0, 2), (1, 2)]
         assert len(discord.said("PUT", "/commands")) == 1
-        await until(lambda: all(posted(discord, channel) for channel in GUILDS.values()), 40)
+        await until(lambda: all(posted(discord, channel) for channel in GUILDS.values()), 90)
         async with open_ledger(environment["EREN_DATABASE_URL"]) as ledger:
             keys = [(job, guild) for job in ("audit", "digest") for guild in GUILDS]
             runs = await Runs(ledger).all()
