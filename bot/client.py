@@ -80,7 +80,7 @@ class ErenBot(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             shard_count=app.settings.shard_count,
-            shard_ids=list(app.settings.shard_ids) or None,
+            shard_ids=list(app.settings.shard_ids or range(app.settings.shard_count)),
         )
         staff = Staff(self, app)
         counted = metrics or Metrics()

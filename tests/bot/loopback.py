@@ -110,7 +110,6 @@ class Discord:
 
     async def slash(self, member: str, name: str, guild: str = GUILD, **options: Any) -> str:
         """A member uses a command; returns the interaction's id."""
-        interaction = self.new_id()
         kinds = {str: 3, bool: 5, int: 4}
         given = [
             {"name": key, "type": kinds[type(value)], "value": value}
@@ -120,13 +119,31 @@ class Discord:
         [command] = [one for one in self.commands if one["name"] == root]
         if rest:
             given = [{"name": rest[0], "type": 1, "options": given}]
+        called = {"id": command["id"], "name": root, "type": 1, "guild_id": None, "options": given}
+        return await self._interact(2, member, guild, called)
+
+    async def submit(self, member: str, opened: str, **typed: str) -> str:
+        """A member fills in the form that an interaction opened; returns the interaction's id."""
+        [call] = self.said("POST", f"/{opened}/")
+        form = call.body["data"]
+        filled = [
+            one | {"component": one["component"] | {"value": typed.get(name, value)}}
+            for one in form["components"]
+            if (name := one["component"]["custom_id"], value := one["component"].get("value"))
+        ]
+        return await self._interact(
+            5, member, GUILD, {"custom_id": form["custom_id"], "components": filled}
+        )
+
+    async def _interact(self, kind: int, member: str, guild: str, data: dict[str, Any]) -> str:
+        interaction = self.new_id()
         roles = [MOD_ROLE] if member.startswith("9") else []
         await self.dispatch(
             "INTERACTION_CREATE",
             {
                 "id": interaction,
                 "application_id": BOT,
-                "type": 2,
+                "type": kind,
                 "token": f"token{interaction}",
                 "version": 1,
                 "guild_id": guild,
@@ -141,13 +158,7 @@ class Discord:
                 "context": 0,
                 "attachment_size_limit": 10_000_000,
                 "member": _member(member, roles),
-                "data": {
-                    "id": command["id"],
-                    "name": root,
-                    "type": 1,
-                    "guild_id": None,
-                    "options": given,
-                },
+                "data": data,
             },
         )
         return interaction

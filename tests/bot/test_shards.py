@@ -26,12 +26,14 @@ from tests.endpoint import Endpoint, Reply
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 GUILDS = {GUILD: CHANNEL, OTHER_GUILD: OTHER_CHANNEL}
 NOTE = "The Fenlake Ferry leaves at noon."
+LATER = "The Fenlake Ferry leaves at six."
 QUESTION = "When does the Fenlake Ferry leave?"
 
 
 @pytest_asyncio.fixture
 async def discord(endpoint: Endpoint) -> AsyncIterator[Discord]:
-    endpoint.when(f"Note: {NOTE}\nQuestion:", Reply("yes: at noon", probability=0.999))
+    for text, answer in ((NOTE, "at noon"), (LATER, "at six")):
+        endpoint.when(f"Note: {text}\nQuestion:", Reply(f"yes: {answer}", probability=0.999))
     async with loopback.serve() as running:
         running.guilds = dict(GUILDS)
         yield running
@@ -154,16 +156,22 @@ async def test_two_processes_with_the_same_shards_answer_once_and_one_goes_on_wh
         assert posted(discord, CHANNEL)[-1][1].startswith("at noon")
         assert len([one for one in endpoint.conversations if "number" in str(one[-1])]) == len(said)
         assert len([one for one in endpoint.conversations if "ceiling" in str(one[-1])]) == 1
+        opened = await discord.slash(MODERATOR, "note edit", number="1")
+        await until(lambda: opened in discord.acknowledged)
+        sent = await discord.submit(MODERATOR, opened, text=LATER)
+        await until(lambda: discord.answer_to(sent))
+        assert "restarted while you typed" not in str(discord.said("POST", f"/{sent}/"))
+        assert LATER in str(discord.answer_to(sent))
         children[0].kill()
         await children[0].wait()
         await discord.mention(MEMBER, QUESTION)
         listed = await discord.slash(MODERATOR, "note list")
         await until(lambda: len(posted(discord, CHANNEL)) == len(said) + 2)
         assert posted(discord, CHANNEL)[-1][0] == "token1"
-        assert posted(discord, CHANNEL)[-1][1].startswith("at noon")
-        await until(lambda: NOTE in str(discord.answer_to(listed)))
-        log = (tmp_path / "process1" / "log.txt").read_text()
-        assert "Traceback" not in log
+        assert posted(discord, CHANNEL)[-1][1].startswith("at six")
+        await until(lambda: LATER in str(discord.answer_to(listed)))
+        for place in range(2):
+            assert "Traceback" not in (tmp_path / f"process{place}" / "log.txt").read_text()
 
 
 async def test_a_shard_that_does_not_exist_is_named_before_anything_is_begun(
