@@ -65,7 +65,9 @@ def test_what_the_guide_has_for_two_processes_is_what_they_accept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     guide = (ROOT / "docs" / "operating.md").read_text()
-    given = re.search(r"^COMPOSE_PROFILES=postgresql,processes\n(?:[A-Z_0-9]+=.*\n)+", guide, re.M)
+    given = re.search(
+        r"^COMPOSE_PROFILES=postgresql,processes\n(?:[A-Z_0-9]+=.*\n)+", guide, re.MULTILINE
+    )
     assert given is not None
     lines = dict(line.split("=", 1) for line in given[0].splitlines())
     assert {*lines} <= {"COMPOSE_PROFILES", "EREN_SHARD_COUNT", "BOT_SHARD_IDS", "BOT_2_SHARD_IDS"}

@@ -124,8 +124,8 @@ class Discord:
 
     async def submit(self, member: str, opened: str, **typed: str) -> str:
         """A member fills in the form that an interaction opened; returns the interaction's id."""
-        [call] = self.said("POST", f"/{opened}/")
-        form = call.body["data"]
+        # The first of those who tried.
+        form = self.said("POST", f"/{opened}/")[0].body["data"]
         filled = [
             one | {"component": one["component"] | {"value": typed.get(name, value)}}
             for one in form["components"]

@@ -17,12 +17,6 @@ def told(env: Any) -> int:
     return sum(one.method == "PUT" and one.path.endswith("/commands") for one in env.http_requests)
 
 
-async def until_told(env: Any) -> None:
-    async with asyncio.timeout(20):
-        while not told(env):
-            await asyncio.sleep(0.01)
-
-
 async def test_a_refused_sync_does_not_end_the_bot_and_is_tried_at_the_next_start(
     app: App, caplog: pytest.LogCaptureFixture
 ):
@@ -46,8 +40,8 @@ async def test_what_another_process_is_telling_is_left_to_it_and_done_if_it_did_
         monkeypatch.setattr(syncing, "_LOOK_SECONDS", 0.05)
         await app.claims.told(application, "other commands")
         assert await app.claims.publish(application, "these")
-        before = told(env)
-        await env.restart_bot(ErenBot(app))
+        before, here = told(env), syncing.Syncing(env.bot.tree, app)
+        await here.begin()
         assert told(env) == before
         # Another process, or the same after a kill: it came to nothing.
         await app.claims.told(application, None)
@@ -55,6 +49,7 @@ async def test_what_another_process_is_telling_is_left_to_it_and_done_if_it_did_
             while await app.claims.published(application) == "other commands":
                 await asyncio.sleep(0.01)
         assert told(env) == before + 1
+        await here.end()
 
 
 async def test_of_many_that_would_tell_the_same_one_does(app: App):
