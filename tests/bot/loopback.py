@@ -43,6 +43,8 @@ class Call:
     at: float
     token: str = ""
     """Of the bot that asked; none stands in what answers an interaction."""
+    made: str = ""
+    """The id of the message that came of it."""
 
 
 @dataclass
@@ -202,7 +204,8 @@ class Discord:
             body = json.loads(str(form["payload_json"]))
         path = request.path.removeprefix("/api/v10")
         token = request.headers.get("Authorization", "").removeprefix("Bot ")
-        self.calls.append(Call(request.method, path, body, time.monotonic(), token))
+        call = Call(request.method, path, body, time.monotonic(), token)
+        self.calls.append(call)
         for fault in self.faults:
             if fault[0] == request.method and fault[1] in path:
                 self.faults.remove(fault)
@@ -213,11 +216,14 @@ class Discord:
             interaction = path.split("/")[2]
             if interaction in self.acknowledged:
                 said = {"code": 40060, "message": "Interaction has already been acknowledged."}
-                return web.json_response(said, status=400)
+                told = json.dumps(said).encode()
+                return web.Response(status=400, body=told, content_type="application/json")
             self.acknowledged.add(interaction)
         # The client looks for exactly this type.
-        answer = json.dumps(self._answer(path, body)).encode()
-        return web.Response(body=answer, content_type="application/json")
+        answer = self._answer(path, body)
+        if isinstance(answer, dict) and request.method == "POST":
+            call.made = str(answer.get("id", ""))
+        return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
 
     def _answer(self, path: str, body: Any) -> Any:
         if "/callback" in path:
