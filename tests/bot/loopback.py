@@ -81,6 +81,8 @@ class Discord:
     guilds: dict[str, str] = field(default_factory=lambda: {GUILD: CHANNEL})
     """Each with its channel."""
     acknowledged: set[str] = field(default_factory=set)
+    refuses: int | None = None
+    """With this code it ends the connection of whoever identifies."""
     _ids: int = 10_000
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     faults: list[tuple[str, str, int]] = field(default_factory=list)
@@ -265,6 +267,8 @@ class Discord:
             received = json.loads(message.data)
             if received["op"] == 1:
                 await socket.send_json({"op": 11, "d": None})
+            elif received["op"] == 2 and self.refuses is not None:
+                await socket.close(code=self.refuses)
             elif received["op"] == 2:
                 shard, count = received["d"]["shard"]
                 await self._welcome(Session(self.new_id(), shard, count, socket))

@@ -35,12 +35,13 @@ async def test_a_refused_sync_does_not_end_the_bot_and_is_tried_at_the_next_star
 async def test_what_another_process_is_telling_is_left_to_it_and_done_if_it_did_not(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
-    async with simcord.run(ErenBot(app), strict_sync=False) as env:
-        application = str(env.bot.application_id)
+    bot = ErenBot(app)
+    async with simcord.run(bot, strict_sync=False) as env:
+        application = str(bot.application_id)
         monkeypatch.setattr(syncing, "_LOOK_SECONDS", 0.05)
         await app.claims.told(application, "other commands")
         assert await app.claims.publish(application, "these")
-        before, here = told(env), syncing.Syncing(env.bot.tree, app)
+        before, here = told(env), syncing.Syncing(bot.tree, app)
         await here.begin()
         assert told(env) == before
         # Another process, or the same after a kill: it came to nothing.
