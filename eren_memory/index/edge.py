@@ -193,7 +193,7 @@ class EdgeIndex:
         by_cosine, by_bm25 = await self._run(lambda: self._shard.query_batch(request))
         return points.fused(
             [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine],
-            [(_uuid(hit.id), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25],
+            [(_uuid(hit.id), _revision(hit), hit.score, _named(hit.vector)) for hit in by_bm25],
             dense,
             limit,
         )
@@ -270,10 +270,6 @@ def _uuid(raw: object) -> UUID:
 
 def _revision(hit: qe.ScoredPoint) -> int:
     return int((hit.payload or {})["revision"])
-
-
-def _dense(hit: qe.ScoredPoint) -> Sequence[float]:
-    return _named(hit.vector)
 
 
 def _vector(vector: object) -> Vectors:
