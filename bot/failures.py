@@ -10,6 +10,9 @@ from discord import app_commands
 from bot.texts import mine
 from eren_memory.errors import ErenError
 
+ACKNOWLEDGED = 40060
+"""Discord's code for an interaction that has its response: another process was faster."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -23,7 +26,11 @@ class Refused(Exception):
 
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
-    text = _said(interaction, error)
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, discord.HTTPException) and cause.code == ACKNOWLEDGED:
+        _log.info("Another process has answered.")
+        return
+    text = _said(interaction, cause)
     try:
         if interaction.response.type is discord.InteractionResponseType.deferred_message_update:
             # The message that the button belongs to stays, with what can be done about it.
@@ -37,8 +44,7 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
         _log.warning("Could not report a failure: %s", failed)
 
 
-def _said(interaction: discord.Interaction, error: Exception) -> str:
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+def _said(interaction: discord.Interaction, cause: Exception) -> str:
     if isinstance(cause, ErenError | NotAllowed | Refused):
         return str(cause)
     if isinstance(cause, discord.Forbidden):
