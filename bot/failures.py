@@ -7,8 +7,11 @@ import logging
 import discord
 from discord import app_commands
 
+from bot import render
+from bot.markdown import own_words
 from bot.texts import mine
 from eren_memory.errors import ErenError
+from eren_memory.text import shown
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
 def _said(interaction: discord.Interaction, error: Exception) -> str:
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed | Refused):
-        return str(cause)
+        # It may quote what was typed or stood in a file.
+        return render.cut(own_words(shown(str(cause))))
     if isinstance(cause, discord.Forbidden):
         _log.warning("Discord refused: %s", cause)
         return mine(interaction)("failed.forbidden")

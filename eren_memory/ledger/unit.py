@@ -89,6 +89,15 @@ class Unit:
         )
         return {rows.text_hash(note.text): note for note in found}
 
+    async def waiting(self) -> int:
+        """How many suggestions of whoever acts wait for a decision."""
+        query = sa.select(sa.func.count()).where(
+            notes.c.guild_id == self._guild_id,
+            notes.c.status == NoteStatus.DRAFT,
+            notes.c.author_id == self.by.actor_id,
+        )
+        return int((await self._connection.execute(query)).scalar_one())
+
     @staticmethod
     def statement(text: str) -> str:
         """The key under which `saying` finds a text."""

@@ -26,6 +26,7 @@ EFFECTS = (CHANGED, CROSSED, PINGED, FORGED, MOUTH, MASKED, UNSEEN, BROKEN)
 _TABLES = (schema.notes, schema.revisions, schema.audit_events, schema.communities)
 # Discord's small print, also inside of quotations and lists.
 _SMALL = re.compile(r"^[\s>*+\-\d.]*-#[ \t]", re.MULTILINE)
+_ORIGIN = re.compile(r"\W*(?:from note|the model)", re.IGNORECASE)
 _SWALLOWS = re.compile(r"^\s*>>>\s", re.MULTILINE)
 _LINK = re.compile(
     r"(?<!\\)\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.DOTALL
@@ -137,7 +138,7 @@ def _forged(text: str) -> bool:
         return True
     lines = text.split("\n")
     small = [n for n, line in enumerate(lines) if _SMALL.match(line)]
-    claims = [n for n in small if re.search(r"from note|no note applies", lines[n], re.IGNORECASE)]
+    claims = [n for n in small if _ORIGIN.match(_SMALL.sub("", lines[n]))]
     return any(n != len(lines) - 1 or not lines[n].startswith("-# ") for n in claims)
 
 
@@ -159,7 +160,12 @@ async def _mouthed(at: Stage, text: str) -> bool:
     )
     if body in ("Yes: a note supports this.", "No: a note refutes this."):
         return False  # A verdict in the bot's own words: see docs/security.md.
-    return normalised(body.removesuffix("\n```")) not in said
+    return _words(body) not in _words(said)
+
+
+def _words(text: str) -> str:
+    """A text's words, each between blanks."""
+    return f" {' '.join(re.findall(r'[^\W_]+', normalised(text)))} "
 
 
 def _unseen(text: str) -> bool:

@@ -46,7 +46,7 @@ async def play(at: Stage, attack: Attack) -> list[Attempt]:
             at,
             seen,
             suggests=attack.where in _SUGGESTS,
-            member=attack.where not in _MODERATED,
+            member=attack.where not in _MODERATED and attack.by != "moderator",
         )
         tried.append(Attempt(attack, mood, tuple(found)))
     return tried

@@ -96,7 +96,7 @@ async def _furnished(env: Env, app: App, endpoint: Endpoint) -> Stage:
         endpoint=endpoint,
         worst=Worst(endpoint),
         vault=guild.create_text_channel("vault", overwrites=hidden),
-        staff=guild.create_text_channel("staff", overwrites=hidden),
+        staff=guild.create_text_channel("staff"),
         other=other,
         other_channel=other.create_text_channel("general"),
         outsider=guild.add_member(user),
