@@ -155,9 +155,9 @@ async def save(interaction: Interaction, step: Step) -> None:
 class StepButton(
     Control,
     template=(
-        r"eren:step:(?P<act>replace|merge|narrow|keep|save|edit|cancel):(?P<number>\d{1,10})"
-        r":(?P<revision>\d{1,10}):(?P<batch>[0-9a-f]{32})"
-        r":(?P<replaced>(\d{1,10}\.\d{1,10}(,(?=\d)|$))*)"
+        r"eren:step:(?P<act>replace|merge|narrow|keep|save|edit|cancel):(?P<number>[0-9]{1,10})"
+        r":(?P<revision>[0-9]{1,9}):(?P<batch>[0-9a-f]{32})"
+        r":(?P<replaced>([0-9]{1,10}\.[0-9]{1,9}(,(?=[0-9])|$))*)"
     ),
 ):
     """A decision about a draft, by a moderator of the server in which it is clicked."""

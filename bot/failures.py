@@ -24,6 +24,11 @@ class Refused(Exception):
     """What was asked cannot be done; the text, already in the person's language, says why."""
 
 
+def plain(error: Exception) -> str:
+    """What an error says; it may quote what was typed, or stood in a file."""
+    return render.cut(own_words(shown(str(error))))
+
+
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
     """Tell the person what was wrong; log what nobody expected."""
     text = _said(interaction, error)
@@ -43,8 +48,7 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
 def _said(interaction: discord.Interaction, error: Exception) -> str:
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, ErenError | NotAllowed | Refused):
-        # It may quote what was typed or stood in a file.
-        return render.cut(own_words(shown(str(cause))))
+        return plain(cause)
     if isinstance(cause, discord.Forbidden):
         _log.warning("Discord refused: %s", cause)
         return mine(interaction)("failed.forbidden")

@@ -8,9 +8,7 @@ from discord.utils import escape_markdown
 
 # What Discord takes for an address, without a sign that could end it or hide something in it.
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~/?#@!$&+,;=%:-]+", re.IGNORECASE)
-_MASKED_LINK = re.compile(
-    r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)", re.IGNORECASE
-)
+_MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)", re.IGNORECASE)
 # The beginning of a line, also of one in a quotation or a list.
 _SMALL_PRINT = re.compile(r"^((?:[^\S\n]|[>*+-]|\d{1,9}[.)])*)-#", re.MULTILINE)
 _LONG_QUOTATION = re.compile(r"^([^\S\n]*)>>>", re.MULTILINE)

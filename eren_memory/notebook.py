@@ -80,7 +80,9 @@ class Notebook(Finder):
                     await unit.refuse_duplicate(note)
             for same in (await unit.saying([draft.text], NoteStatus.DRAFT)).values():
                 if replace(same, status=NoteStatus.ACTIVE).visible_to(view):
-                    raise DuplicateNote("That has been suggested already, and waits for a moderator.")
+                    raise DuplicateNote(
+                        "That has been suggested already, and waits for a moderator."
+                    )
             await unit.insert([note], "suggest")
         return note
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST = 200
 
 
-class NextButton(Control, template=r"eren:review:(?P<place>\d{1,6})"):
+class NextButton(Control, template=r"eren:review:(?P<place>[0-9]{1,6})"):
     """Goes to an entry of the queue, counted from 0."""
 
     def __init__(self, place: int, t: Texts, *, back: bool = False) -> None:

@@ -43,11 +43,11 @@ class Attack:
 
 def corpus() -> list[Attack]:
     """Every attack, in the order of the files."""
-    found = []
-    for file in sorted(CORPUS.glob("*.toml")):
-        for row in tomllib.loads(file.read_text(encoding="utf-8"))["attack"]:
-            found.append(Attack(kind=file.stem, **row))
-    return found
+    return [
+        Attack(kind=file.stem, **row)
+        for file in sorted(CORPUS.glob("*.toml"))
+        for row in tomllib.loads(file.read_text(encoding="utf-8"))["attack"]
+    ]
 
 
 def kinds() -> list[str]:

@@ -129,7 +129,9 @@ def _quiet(message: dict[str, Any]) -> bool:
     """Whether a message may ping nobody."""
     allowed = message.get("allowed_mentions") or {}
     told = "allowed_mentions" in message and not allowed.get("parse")
-    return told and not (allowed.get("users") or allowed.get("roles") or allowed.get("replied_user"))
+    return told and not (
+        allowed.get("users") or allowed.get("roles") or allowed.get("replied_user")
+    )
 
 
 def _forged(text: str) -> bool:
@@ -165,7 +167,8 @@ async def _mouthed(at: Stage, text: str) -> bool:
 
 def _words(text: str) -> str:
     """A text's words, each between blanks."""
-    return f" {' '.join(re.findall(r'[^\W_]+', normalised(text)))} "
+    found = " ".join(re.findall(r"[^\W_]+", normalised(text)))
+    return f" {found} "
 
 
 def _unseen(text: str) -> bool:
@@ -176,7 +179,12 @@ def _unseen(text: str) -> bool:
         turns = category in ("Cf", "Zl", "Zp", "Cc") and char not in "\n\t\u200c\u200d"
         selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
         joins = char in "\u200c\u200d" and (before.isascii() or before in "\u200c\u200d")
-        if turns or char in _FILLERS or joins or (selector and before.isascii() and before.isalpha()):
+        if (
+            turns
+            or char in _FILLERS
+            or joins
+            or (selector and before.isascii() and before.isalpha())
+        ):
             return True
         before = char
     return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hostility.attacks import Attack
-from tests.hostility.effects import EFFECTS, Seen, effects
+from tests.hostility.effects import BROKEN, EFFECTS, Seen, effects
 from tests.hostility.stage import Stage, stage
 from tests.hostility.surfaces import SURFACES, note_asked
 from tests.hostility.worst import MOODS
@@ -40,8 +40,12 @@ async def play(at: Stage, attack: Attack) -> list[Attempt]:
             seen, act = await Seen.now(at), note_asked
         else:
             seen, act = await Seen.now(at), SURFACES[attack.where]
-        await act(at, attack)
-        await at.env.settle()
+        try:
+            await act(at, attack)
+            await at.env.settle()
+        except TimeoutError:  # The bot was busy for seconds with one message.
+            tried.append(Attempt(attack, mood, (BROKEN,)))
+            continue
         found = await effects(
             at,
             seen,

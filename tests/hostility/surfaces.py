@@ -72,7 +72,11 @@ async def note(at: Stage, attack: Attack) -> None:
 
 async def note_asked(at: Stage, attack: Attack) -> None:
     """What is asked once such a note is there."""
-    for text in (attack.text[:900], "When does the Fenlake Ferry leave?", "Who painted the ceiling?"):
+    for text in (
+        attack.text[:900],
+        "When does the Fenlake Ferry leave?",
+        "Who painted the ceiling?",
+    ):
         await at.member.slash(at.channel, "ask", question=text)
         await at.member.slash(at.channel, "check", claim=text)
         answer = await at.member.slash(at.channel, "ask", question=text, private=True)
