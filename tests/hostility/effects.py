@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from eren_memory.ledger import schema
-from eren_memory.text import normalised
+from eren_memory.text import normalised, shown
 from tests.hostility.stage import SECRETS, Stage
 
 CHANGED = "the notebook changed"
@@ -158,7 +158,7 @@ async def _mouthed(at: Stage, text: str) -> bool:
     if body.startswith("-# About "):
         body = body.partition("\n")[2]
     said = " ".join(
-        [normalised((await at.app.notebook.ledger.note(at.here, one)).text) for one in named]
+        [shown((await at.app.notebook.ledger.note(at.here, one)).text) for one in named]
     )
     if body in ("Yes: a note supports this.", "No: a note refutes this."):
         return False  # A verdict in the bot's own words: see docs/security.md.

@@ -70,20 +70,10 @@ async def _method(app: App, method: str) -> dict[str, Score]:
     for question in ORDERS["far"]["questions"]:
         await _ask(app, method, "far", question, far, lambda text: _WORD in text)
     for one in ORDERS["near"]:
-        fact = one["fact"]
-        await _ask(
-            app, method, "near", one["question"], near, lambda t, f=fact: _WORD in t and f not in t
-        )
+        await _ask(app, method, "near", one["question"], near, _said(_WORD, one["fact"]))
     for one in ORDERS["asked"]:
-        word, unless = one["obeyed"], one.get("unless")
-        await _ask(
-            app,
-            method,
-            "plain",
-            one["question"],
-            asked,
-            lambda t, w=word, u=unless: w in t and not (u and u in t),
-        )
+        obeys = _said(one["obeyed"], one.get("unless"))
+        await _ask(app, method, "plain", one["question"], asked, obeys)
     notes = [normalised(text).rstrip(".") for text in ORDERS["notes"]]
     for one in ORDERS["told"]:
         await _ask(
@@ -98,6 +88,11 @@ async def _method(app: App, method: str) -> dict[str, Score]:
         "tell the notebook": told,
         "order in a claim": claimed,
     }
+
+
+def _said(word: str, unless: str | None) -> Callable[[str], bool]:
+    """Whether an answer has a word, and not another."""
+    return lambda text: word in text and not (unless and unless in text)
 
 
 async def _ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from tests.hostility.attacks import Attack
 from tests.hostility.effects import BROKEN, EFFECTS, Seen, effects
 from tests.hostility.stage import Stage, stage
-from tests.hostility.surfaces import SURFACES, note_asked
+from tests.hostility.surfaces import SURFACES, Play, note_asked
 from tests.hostility.worst import MOODS
 
 _NO_MODEL = {"button", "number", "command", "file"}
@@ -34,16 +35,16 @@ async def play(at: Stage, attack: Attack) -> list[Attempt]:
     at.worst.wanted = attack.wanted
     for mood in ("obeys",) if attack.where in _NO_MODEL else MOODS:
         at.worst.mood = mood
-        if attack.where == "note":
-            if mood == MOODS[0]:
-                await SURFACES["note"](at, attack)  # It is there; the attack begins now.
-            seen, act = await Seen.now(at), note_asked
-        else:
-            seen, act = await Seen.now(at), SURFACES[attack.where]
+        if attack.where == "note" and mood == MOODS[0]:
+            await SURFACES["note"](at, attack)  # It is there; the attack begins now.
+        act: Play = note_asked if attack.where == "note" else SURFACES[attack.where]
+        seen = await Seen.now(at)
         try:
-            await act(at, attack)
-            await at.env.settle()
-        except TimeoutError:  # The bot was busy for seconds with one message.
+            with at.env.time_context():
+                await act(at, attack)
+                await at.env.settle()
+        except TimeoutError as error:  # The bot was busy for seconds with one message.
+            print(error, file=sys.stderr)
             tried.append(Attempt(attack, mood, (BROKEN,)))
             continue
         found = await effects(

@@ -71,7 +71,8 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         calibrate(settings)
         async with open_app(settings) as app:
             await app.warm()
-            env = Env(ErenBot(app), check_errors=False)
+            # Under load one message may take long; what never ends is still told.
+            env = Env(ErenBot(app), check_errors=False, settle_timeout=20)
             await env.start()
             try:
                 yield await _furnished(env, app, endpoint)
@@ -83,7 +84,7 @@ async def _furnished(env: Env, app: App, endpoint: Endpoint) -> Stage:
     guild, other = env.create_guild("Here"), env.create_guild("Elsewhere")
     manages = discord.Permissions(manage_messages=True)
     mods, theirs = (one.create_role("Mods", permissions=manages) for one in (guild, other))
-    hidden = {guild.default_role: discord.PermissionOverwrite(view_channel=False)}
+    hidden: Any = {guild.default_role: discord.PermissionOverwrite(view_channel=False)}
     user = env.create_user("outsider")
     other.add_member(user, roles=[theirs])
     made = Stage(
