@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from tests.hostility.stage import Stage, stage
 from tests.hostility.surfaces import SURFACES, Play, note_asked
 from tests.hostility.worst import MOODS
 
+_log = logging.getLogger(__name__)
 _NO_MODEL = {"button", "number", "command", "file"}
 _SUGGESTS = {"suggestion", "author"}
 # Here moderators write or look, whose comparisons may read notes of every channel.
@@ -44,7 +45,7 @@ async def play(at: Stage, attack: Attack) -> list[Attempt]:
                 await act(at, attack)
                 await at.env.settle()
         except TimeoutError as error:  # The bot was busy for seconds with one message.
-            print(error, file=sys.stderr)
+            _log.warning("%s/%s: %s", attack.kind, attack.id, error)
             tried.append(Attempt(attack, mood, (BROKEN,)))
             continue
         found = await effects(

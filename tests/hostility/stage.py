@@ -71,9 +71,11 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         calibrate(settings)
         async with open_app(settings) as app:
             await app.warm()
+            bot = ErenBot(app)
             # Under load one message may take long; what never ends is still told.
-            env = Env(ErenBot(app), check_errors=False, settle_timeout=20)
+            env = Env(bot, check_errors=False, settle_timeout=20)
             await env.start()
+            await bot._schedule.stop(0)  # What runs by itself is not what is tried.
             try:
                 yield await _furnished(env, app, endpoint)
             finally:
