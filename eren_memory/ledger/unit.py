@@ -91,11 +91,8 @@ class Unit:
 
     async def waiting(self) -> int:
         """How many suggestions of whoever acts wait for a decision."""
-        query = sa.select(sa.func.count()).where(
-            notes.c.guild_id == self._guild_id,
-            notes.c.status == NoteStatus.DRAFT,
-            notes.c.author_id == self.by.actor_id,
-        )
+        mine = (notes.c.guild_id == self._guild_id, notes.c.author_id == self.by.actor_id)
+        query = sa.select(sa.func.count()).where(*mine, notes.c.status == NoteStatus.DRAFT)
         return int((await self._connection.execute(query)).scalar_one())
 
     @staticmethod
