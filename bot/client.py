@@ -81,6 +81,7 @@ class ErenBot(commands.Bot):
         counted = metrics or Metrics()
         self.desk = Desk(app, Asker(app, counted), staff, counted)
         self.desk.asker.on_gap = staff.show
+        app.purse.warnings.on_warning = staff.budget_warning
         app.jobs.on_failure = staff.job_failed
         app.jobs.on_ended = lambda job, well: counted.job_ended(job.id, well=well)
         app.jobs.add(*digest.jobs(self.desk, self))

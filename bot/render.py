@@ -29,13 +29,19 @@ def answer_body(text: str) -> str:
     return closed(own_words(shown(text)))
 
 
-def origin_line(t: Texts, notes: Sequence[Note], path: str, *, missed: bool = False) -> str:
-    """Where an answer comes from, in small print."""
+def origin_line(
+    t: Texts,
+    notes: Sequence[Note],
+    path: str,
+    *,
+    missed: bool = False,
+    quoted: str = "origin.quoted",
+) -> str:
+    """Where an answer comes from, in small print; `quoted` says why it is the note itself."""
     if not notes:
         return f"-# {t('origin.missed' if missed else 'origin.model')}"
     told = " · ".join(_origin_of(t, note) for note in notes)
-    quoted = f" · {t('origin.quoted')}" if path == Path.NOTE_QUOTED else ""
-    return f"-# {told}{quoted}"
+    return f"-# {told} · {t(quoted)}" if path == Path.NOTE_QUOTED else f"-# {told}"
 
 
 def claim_text(t: Texts, verdict: str, answer: str) -> str:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 import discord
 
-from bot import previews, render
+from bot import budgets, previews, render
 from bot.controls import buttons
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.splitting import MESSAGE_LIMIT
 from bot.texts import Texts, everyones, texts
 from eren_memory.app import App
+from eren_memory.budget_warnings import Warned
+from eren_memory.budgets import EVERY_GUILD
 from eren_memory.community import Queue, Review
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.jobs import EVERYWHERE, Job
@@ -125,15 +127,32 @@ class Staff:
                 text = t("job.failed", job=job.id, reason=reason)
                 await self._send(channel, Card(render.cut(text), buttons()))
             return
+        await self._tell_owner(texts(None)("job.failed", job=job.id, reason=reason))
+
+    async def budget_warning(self, warned: Warned) -> bool:
+        """Say that a budget is nearly used up, or is; False if those concerned could not be told."""
+        guild_id = warned.line.guild_id
+        if guild_id == EVERY_GUILD:
+            return await self._tell_owner(budgets.warning(texts(None), warned))
+        if (found := await self.channel(guild_id)) is None:
+            return True  # Nobody wants to be told.
+        channel, t = found
+        card = Card(render.cut(budgets.warning(t, warned)), buttons())
+        return await self._send(channel, card) is not None
+
+    async def _tell_owner(self, text: str) -> bool:
         if (info := self._client.application) is None:
-            return
+            return False
         owner = info.team.owner_id if info.team else info.owner.id
+        if owner is None:
+            return True
         try:
-            if owner is not None:
-                user = await self._client.fetch_user(owner)
-                await user.send(texts(None)("job.failed", job=job.id, reason=reason))
+            user = await self._client.fetch_user(owner)
+            await user.send(text)
         except discord.HTTPException as error:
-            _log.info("The owner could not be told of a job that failed: %s", error)
+            _log.warning("Who runs the bot could not be told: %s", error)
+            return False
+        return True
 
     async def review_card(self, t: Texts, review: Review) -> Card:
         """A complaint or a gap."""

@@ -15,10 +15,17 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from eren_memory.errors import ConfigError
+from eren_memory.budgets import Instead
+from eren_memory.errors import BadInput, ConfigError
 
 DEFAULT_REMOTE_MODEL = "gpt-4.1-mini"
 LOCAL_MODEL = "local"
@@ -102,6 +109,20 @@ class Settings(BaseSettings):
 
     prices: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(default_factory=dict)
     """What a million prompt and completion tokens cost, by model: `gpt-4.1-mini=0.40/1.60`."""
+    budget_member_questions: int | None = Field(None, ge=1)
+    """Questions a day, of each member of each server; the most that a server may allow."""
+    budget_guild_questions: int | None = Field(None, ge=1)
+    """Questions a day, of each server."""
+    budget_guild_tokens: int | None = Field(None, ge=1)
+    """Tokens a day, of each server's model calls."""
+    budget_guild_money: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """What they may cost, in the currency of `prices`."""
+    budget_tokens: int | None = Field(None, ge=1)
+    """Tokens a day, of all servers together."""
+    budget_money: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """What they may cost together."""
+    budget_at_limit: str = "notes-only"
+    """What is done then, where a server chose nothing else: `notes-only`, `refuse`, `cheaper:MODEL`."""
     health_host: str = "127.0.0.1"
     """Address that health and metrics are served on."""
     health_port: int = Field(9464, ge=0, le=65_535)
@@ -136,6 +157,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 "write MODEL=PROMPT/COMPLETION, such as gpt-4.1-mini=0.40/1.60"
             ) from None
+
+    @field_validator("budget_at_limit")
+    @classmethod
+    def _known_way(cls, given: str) -> str:
+        try:
+            return str(Instead.parse(given))
+        except BadInput as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("time_zone")
     @classmethod
@@ -176,6 +205,13 @@ class Settings(BaseSettings):
             return (LOCAL_MODEL,)
         further = (name.strip() for name in (self.models or "").split(","))
         return tuple(dict.fromkeys([self.model or DEFAULT_REMOTE_MODEL, *filter(None, further)]))
+
+    @property
+    def unpriced_models(self) -> tuple[str, ...]:
+        """Those of an endpoint that `prices` does not know; the embedded one costs nothing."""
+        if self.wants_local_model:
+            return ()
+        return tuple(one for one in self.offered_models if one not in self.prices)
 
 
 def _price(text: str) -> tuple[float, float]:

@@ -27,6 +27,7 @@
     │   ├── ModelUnreachable        connection refused, reset, timed out, server error
     │   ├── ModelUnauthorised
     │   ├── ModelRateLimited
+    │   │   └── BudgetUsedUp        the day's budget: no call is made
     │   ├── ModelNotFound
     │   ├── PromptTooLong
     │   ├── ModelRefused            the endpoint or the model declined the request
@@ -152,6 +153,10 @@ class ModelUnauthorised(ModelError):
 
 class ModelRateLimited(ModelError):
     """The endpoint's rate limit or quota is used up."""
+
+
+class BudgetUsedUp(ModelRateLimited):
+    """Our own daily budget is used up; the call was not made."""
 
 
 class ModelNotFound(ModelError):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from uuid import UUID
 
+from eren_memory.charging import charged_to
 from eren_memory.conflicts import Compared, Judge, alike
 from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, Place, View
 from eren_memory.embedder import Embedder
@@ -124,9 +125,10 @@ class Finder:
             return Compared(by_model=False, compared=False)
         now = self._clock()
         living = [one for one in near if one.note.valid_until is None or now < one.note.valid_until]
-        return await self._judge.compare(
-            draft, [one for one in living if one.note.number != apart_from]
-        )
+        with charged_to(guild_id):
+            return await self._judge.compare(
+                draft, [one for one in living if one.note.number != apart_from]
+            )
 
     async def _search(
         self, view: View, text: str, limit: int, within: Projection | None = None

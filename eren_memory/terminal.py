@@ -142,6 +142,19 @@ def reembedding_text(state: Mapping[str, Any]) -> str:
     return shown("; ".join(told)) or "none"
 
 
+def budget_text(state: Mapping[str, Any] | None) -> str:
+    """What is used of today's budgets, and what is done at their end."""
+    if state is None:
+        return "none"
+    told = [
+        f"{one['used']:,} of {one['limit']:,} {one['budget']} of the {one['of']} ({one['percent']} %)"
+        for one in state["today"]
+    ]
+    if most := state["questions_per_member"]:
+        told.append(f"{most:,} questions a member")
+    return shown("; ".join([*told, f"at the limit: {state['at_limit']}"]))
+
+
 def _value(value: object) -> str:
     if isinstance(value, datetime):
         return _day(value)

@@ -82,4 +82,4 @@ async def test_the_embedded_model_has_no_alternatives(settings: Settings):
 
 
 def _clients(app: App) -> list[object]:
-    return [eren._model._client for eren in app.by_model.values()]  # type: ignore[attr-defined]
+    return [eren._model._model._client for eren in app.by_model.values()]  # type: ignore[attr-defined]

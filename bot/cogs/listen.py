@@ -102,6 +102,7 @@ class Listen(commands.Cog):
         try:
             request = self._meant(message, parent, settings)
             self._desk.asker.admit(request, request.t)
+            request = await self._desk.asker.reserve(request, settings, message.author, request.t)
             with suppress(discord.HTTPException):  # A courtesy.
                 await message.channel.typing()
             await self._desk.asker.ask(request, spot)
@@ -158,6 +159,7 @@ class Listen(commands.Cog):
                 return
             request = self._request(last, text, unasked=True, quiet=settings.auto_quiet)
             self._desk.asker.admit(request, request.t)
+            request = await self._desk.asker.reserve(request, settings, last.author, request.t)
             spot = MessageSpot(last, wanted=lambda: not burst.helped)
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError, discord.HTTPException) as error:

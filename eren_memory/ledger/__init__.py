@@ -10,13 +10,16 @@ from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.spaces import Space
+from eren_memory.ledger.spending import Bill, Hold, Spender, Spending
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
     "Audits",
+    "Bill",
     "Communities",
     "Event",
     "Findings",
+    "Hold",
     "Lease",
     "Ledger",
     "Manifest",
@@ -28,6 +31,8 @@ __all__ = [
     "Runs",
     "Space",
     "SpaceState",
+    "Spender",
+    "Spending",
     "Unit",
     "back_up",
     "open_ledger",
