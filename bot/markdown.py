@@ -14,6 +14,7 @@ _SMALL_PRINT = re.compile(r"^((?:[^\S\n]|[>*+-]|\d{1,9}[.)])*)-#", re.MULTILINE)
 _LONG_QUOTATION = re.compile(r"^([^\S\n]*)>>>", re.MULTILINE)
 # A mention, a command, an emoji or a time, which would show another text than stands there.
 _DRAWN = re.compile(r"<(?=[@#:/]|a:|t:|id:)", re.IGNORECASE)
+_ID_DIGITS = 20
 
 
 def own_words(text: str) -> str:
@@ -39,6 +40,11 @@ def harmless(line: str) -> str:
 def is_plain_url(text: str) -> bool:
     """Whether a text is an address and nothing more."""
     return _PLAIN_URL.fullmatch(text) is not None
+
+
+def is_id(name: str) -> bool:
+    """Whether a name may be one of Discord's numbers; a file may bring any other."""
+    return name.isascii() and name.isdecimal() and len(name) <= _ID_DIGITS
 
 
 def _escaped(text: str) -> str:

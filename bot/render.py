@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.markdown import harmless, is_plain_url, own_words
+from bot.markdown import harmless, is_id, is_plain_url, own_words
 from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
@@ -21,7 +21,6 @@ from eren_memory.text import first_line, shown
 
 _TITLE = 80
 _QUOTE = 300
-_ID_DIGITS = 20
 
 
 def answer_body(text: str) -> str:
@@ -220,11 +219,6 @@ def person(t: Texts, actor_id: str) -> str:
     if actor_id == AUDITOR:
         return t("person.audit")
     return f"<@{actor_id}>" if is_id(actor_id) else t("person.operator")
-
-
-def is_id(name: str) -> bool:
-    """Whether a name may be one of Discord's numbers; a file may bring any other."""
-    return name.isascii() and name.isdecimal() and len(name) <= _ID_DIGITS
 
 
 def when(moment: datetime) -> str:

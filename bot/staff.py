@@ -10,6 +10,7 @@ import discord
 
 from bot import budgets, previews, render
 from bot.controls import buttons
+from bot.markdown import is_id
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.splitting import MESSAGE_LIMIT
@@ -92,7 +93,7 @@ class Staff:
 
     async def tell_author(self, note: Note, key: str, actor_id: str) -> None:
         """Let whoever suggested a note hear what became of it: privately, else where it was."""
-        if not render.is_id(note.author_id):
+        if not is_id(note.author_id):
             return
         guild = self._client.get_guild(int(note.guild_id))
         t = everyones(guild)
