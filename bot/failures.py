@@ -7,8 +7,11 @@ import logging
 import discord
 from discord import app_commands
 
+from bot import render
+from bot.markdown import own_words
 from bot.texts import mine
 from eren_memory.errors import ErenError
+from eren_memory.text import shown
 
 ACKNOWLEDGED = 40060
 """Discord's code for an interaction that has its response: another process was faster."""
@@ -22,6 +25,11 @@ class NotAllowed(app_commands.CheckFailure):
 
 class Refused(Exception):
     """What was asked cannot be done; the text, already in the person's language, says why."""
+
+
+def plain(error: Exception) -> str:
+    """What an error says; it may quote what was typed, or stood in a file."""
+    return render.cut(own_words(shown(str(error))))
 
 
 async def on_error(interaction: discord.Interaction, error: Exception) -> None:
@@ -46,7 +54,7 @@ async def on_error(interaction: discord.Interaction, error: Exception) -> None:
 
 def _said(interaction: discord.Interaction, cause: Exception) -> str:
     if isinstance(cause, ErenError | NotAllowed | Refused):
-        return str(cause)
+        return plain(cause)
     if isinstance(cause, discord.Forbidden):
         _log.warning("Discord refused: %s", cause)
         return mine(interaction)("failed.forbidden")

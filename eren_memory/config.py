@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """A minute, for each member of each server."""
     questions_per_guild: int = Field(100, ge=1)
     """A minute, for each server."""
+    suggestions_per_member: int = Field(5, ge=1)
+    """That may wait for moderators at once, of each member of each server."""
     questions_at_once: int = Field(8, ge=1)
     """Answered at the same time; others wait for their turn."""
     answers_kept_days: int = Field(30, ge=1)

@@ -15,7 +15,7 @@ from discord.ext import commands
 from bot.access import Right, may
 from bot.asking import Request
 from bot.desk import channels, now
-from bot.failures import Refused
+from bot.failures import Refused, plain
 from bot.spots import MessageSpot
 from bot.texts import everyones
 from eren_memory.community import Asked, GuildSettings
@@ -112,7 +112,7 @@ class Listen(commands.Cog):
                 await message.channel.typing()
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError) as error:
-            await spot.show(str(error))
+            await spot.show(plain(error))
 
     def _meant(
         self, message: discord.Message, parent: Asked | None, settings: GuildSettings
