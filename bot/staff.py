@@ -10,8 +10,10 @@ import discord
 
 from bot import budgets, previews, render
 from bot.controls import buttons
+from bot.markdown import is_id
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
+from bot.splitting import MESSAGE_LIMIT
 from bot.texts import Texts, everyones, texts
 from eren_memory.app import App
 from eren_memory.budget_warnings import Warned
@@ -20,6 +22,9 @@ from eren_memory.community import Queue, Review
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.jobs import EVERYWHERE, Job
 
+_REASON = 80
+# A card that is longer may be cut where it is shown with others.
+_CARD = MESSAGE_LIMIT - 150
 _log = logging.getLogger(__name__)
 
 
@@ -88,7 +93,7 @@ class Staff:
 
     async def tell_author(self, note: Note, key: str, actor_id: str) -> None:
         """Let whoever suggested a note hear what became of it: privately, else where it was."""
-        if not note.author_id.isdigit():
+        if not is_id(note.author_id):
             return
         guild = self._client.get_guild(int(note.guild_id))
         t = everyones(guild)
@@ -183,14 +188,14 @@ class Staff:
         if note.source_url:
             lines.append(f"-# {render.url(note.source_url)}")
         if note.reason:
-            lines.append(f"-# {render.title_of(note.reason)}")
+            lines.append(f"-# {render.title_of(note.reason, _REASON)}")
         if note.question:
             lines += [t("card.question"), render.quoted(note.question, 300)]
         lines += [t("card.text"), previews.whole(t, note)]
         acts: tuple[str, ...] = ()
         if note.status is NoteStatus.DRAFT:
             # What is not shown whole is not approved unread: the form has all of it.
-            read = len(note.text) <= previews.READ
+            read = previews.is_whole(note) and len("\n".join(lines)) <= _CARD
             acts = ("approve", "edit", "reject") if read else ("edit", "reject")
         view = buttons(*(SuggestionButton(act, note.number, note.revision, t) for act in acts))
         return Card(render.cut("\n".join(lines)), view)

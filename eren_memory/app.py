@@ -26,6 +26,7 @@ from eren_memory.finding import utc_now
 from eren_memory.guarding import GuardedModel
 from eren_memory.ledger import (
     Audits,
+    Claims,
     Communities,
     Findings,
     Records,
@@ -51,6 +52,9 @@ from eren_memory.watching import OnCall, WatchedModel, ping
 
 if TYPE_CHECKING:
     from eren_memory.schedule import Schedule
+
+# Discord repeats a message within minutes, if at all.
+_MESSAGES_KEPT = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +85,7 @@ class App:
     reembedding: Reembedding
     purse: Purse
     """The daily budgets."""
+    claims: Claims
 
     @property
     def embedder(self) -> Embedder:
@@ -124,6 +129,7 @@ class App:
     async def sweep(self, now: datetime) -> Swept:
         """Forget what is older than the settings promise."""
         await self.purse.sweep(now - parts.kept(self.settings))
+        await self.claims.forget_before(now - _MESSAGES_KEPT)
         return await sweep(
             self.notebook,
             self.records,
@@ -284,6 +290,7 @@ async def open_app(
                 connect,
                 reembedding,
                 purse,
+                Claims(ledger),
             )
             beside = files_of_a_backup(settings)
             in_use = partial(getattr, app, "all_calibrations")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from contextlib import suppress
 from datetime import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -79,10 +81,16 @@ class Settings(BaseSettings):
     message_content: bool = False
     """Whether the bot has Discord's Message Content intent: follow-ups without a mention, and answers
     in channels without being asked."""
+    shard_count: int = Field(1, ge=1, le=10_000)
+    """Into how many shards Discord divides the servers; the same for all processes of a bot."""
+    shard_ids: Annotated[tuple[int, ...], NoDecode] = ()
+    """Those of this process, such as `0-3` or `0,2`; all where nothing is said."""
     questions_per_member: int = Field(10, ge=1)
     """A minute, for each member of each server."""
     questions_per_guild: int = Field(100, ge=1)
     """A minute, for each server."""
+    suggestions_per_member: int = Field(5, ge=1)
+    """That may wait for moderators at once, of each member of each server."""
     questions_at_once: int = Field(8, ge=1)
     """Answered at the same time; others wait for their turn."""
     questions_waiting: int = Field(200, ge=1)
@@ -168,6 +176,21 @@ class Settings(BaseSettings):
         except BadInput as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("shard_ids", mode="before")
+    @classmethod
+    def _read_shards(cls, given: Any, info: ValidationInfo) -> Any:
+        count = info.data.get("shard_count")
+        if not isinstance(given, str) or count is None:
+            return given
+        ids = sorted(_shards(given, count))
+        shared = info.data.get("qdrant_url") and _is_postgresql(info.data.get("database_url"))
+        if len(ids) < count and not shared:
+            raise ValueError(
+                "it leaves shards to other processes, and those share a ledger and an index: set "
+                "EREN_DATABASE_URL to PostgreSQL and EREN_QDRANT_URL to a Qdrant server, the same for all"
+            )
+        return ids
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -221,6 +244,28 @@ def _price(text: str) -> tuple[float, float]:
     if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
         raise ValueError(text)
     return prompt, completion
+
+
+def _shards(text: str, count: int) -> set[int]:
+    """The shards that `0-3,7` names. Raises `ValueError` with the cure."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError("write the numbers of this process's shards, such as 0-3 or 0,2")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"{first}-{last} is empty; write {last}-{first}")
+        if last >= count:
+            raise ValueError(
+                f"there is no shard {last}: with EREN_SHARD_COUNT={count} they are 0 to {count - 1}"
+            )
+        found.update(range(first, last + 1))
+    return found
+
+
+def _is_postgresql(url: str | None) -> bool:
+    return (url or "").startswith("postgres")
 
 
 def load_settings() -> Settings:

@@ -7,6 +7,7 @@
     │   ├── UnreadableText          NUL, control characters, broken UTF-8
     │   ├── NoteNotFound
     │   ├── DuplicateNote           the notebook already says exactly this
+    │   ├── TooManyWaiting          so many suggestions of one person wait already
     │   ├── SimilarNotes            near notes say the same or something else; a person decides
     │   ├── RevisionMoved           somebody changed the note in between
     │   ├── NotInThatState          the note is retired, erased, not a draft …
@@ -69,6 +70,10 @@ class NoteNotFound(BadInput):
 
 class DuplicateNote(BadInput):
     """An active note of this guild already says exactly this."""
+
+
+class TooManyWaiting(BadInput):
+    """Somebody's suggestions wait for a decision; no more are taken from them until then."""
 
 
 class SimilarNotes(BadInput):

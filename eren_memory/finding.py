@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from uuid import UUID
@@ -17,6 +18,7 @@ from eren_memory.index import Vectors
 from eren_memory.ledger import Ledger
 from eren_memory.projections import Projections
 from eren_memory.space import Projection
+from eren_memory.text import legible
 
 # Notes that a new one is compared with.
 _NEAR = 20
@@ -109,6 +111,8 @@ class Finder:
         Where another process holds the index, the notes that share most words are compared.
         """
         draft = draft.checked()
+        # As people read it: a text in disguise must not pass by what it contradicts.
+        draft = replace(draft, text=legible(draft.text))
         if not (await self.ledger.counts(guild_id)).get(NoteStatus.ACTIVE):
             return Compared()
         try:

@@ -286,6 +286,7 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
             "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
             "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
             "DROP INDEX ix_notes_source_url; DROP TABLE budget_holds; DROP TABLE budget_days;"
+            "DROP TABLE heard_messages; DROP TABLE published_commands;"
             "DROP TABLE budget_members; DROP TABLE budget_models; DROP TABLE budget_warnings;"
             "ALTER TABLE outbox DROP COLUMN space; ALTER TABLE outbox DROP COLUMN reason;"
             "UPDATE alembic_version SET version_num = '0003';"
@@ -427,8 +428,6 @@ class TestThresholds:
         await app.reembedding.step()
         await app.notebook.ledger.spaces.drop(NEW)
         await app.reembedding.tidy()
-        for one in app.reembedding._calibrations:
-            one.forget()
         done = await go_to(app)
         assert done.calibration == "its own"
         assert any("fitted by hand" in str(one.fitted) for one in read(file).values())

@@ -2,6 +2,7 @@
 
 from eren_memory.ledger.archive import Manifest, back_up, restore
 from eren_memory.ledger.audits import Audits
+from eren_memory.ledger.claims import Claims
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.findings import Findings
 from eren_memory.ledger.ledger import Ledger, open_ledger
@@ -16,6 +17,7 @@ from eren_memory.ledger.unit import Event, Unit
 __all__ = [
     "Audits",
     "Bill",
+    "Claims",
     "Communities",
     "Event",
     "Findings",

@@ -204,6 +204,7 @@ async def test_fifty_who_ask_a_slow_model_at_once_are_acknowledged_served_in_tur
 ):
     hold = asyncio.Event()
     endpoint.default = Reply("done", hold=hold)
+    discord.guilds["2001"] = "3001"
     environment |= {"EREN_QUESTIONS_AT_ONCE": "4", "EREN_QUESTIONS_WAITING_PER_GUILD": "30"}
     async with loopback.process(discord, tmp_path, environment):
         await asyncio.wait_for(discord.ready.wait(), 30)

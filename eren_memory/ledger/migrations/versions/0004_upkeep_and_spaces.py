@@ -17,6 +17,7 @@ def upgrade() -> None:
     _audits()
     _spaces()
     _budgets()
+    _claims()
 
 
 def _jobs() -> None:
@@ -180,4 +181,21 @@ def _of_days(table: str, key: sa.Column[Any] | None, *amounts: sa.Column[Any]) -
         sa.PrimaryKeyConstraint(
             "guild_id", "day", *(column.name for column in keys), name=f"pk_{table}"
         ),
+    )
+
+
+def _claims() -> None:
+    op.create_table(
+        "heard_messages",
+        sa.Column("message_id", sa.String(64), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_heard_messages"),
+    )
+    op.create_index("ix_heard_messages_at", "heard_messages", ["at"])
+    op.create_table(
+        "published_commands",
+        sa.Column("application_id", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64)),
+        sa.Column("claimed_until", _TIME),
+        sa.PrimaryKeyConstraint("application_id", name="pk_published_commands"),
     )
