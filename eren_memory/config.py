@@ -5,9 +5,7 @@ Built when asked, never at import.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from contextlib import suppress
 from datetime import time
 from pathlib import Path
@@ -26,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from eren_memory import setting_values
 from eren_memory.budgets import Instead
 from eren_memory.errors import BadInput, ConfigError
 
@@ -160,13 +159,7 @@ class Settings(BaseSettings):
     def _read_prices(cls, given: Any) -> Any:
         if not isinstance(given, str):
             return given
-        try:
-            pairs = [one.rsplit("=", 1) for one in given.split(",") if one.strip()]
-            return {name.strip(): _price(price) for name, price in pairs}
-        except ValueError:
-            raise ValueError(
-                "write MODEL=PROMPT/COMPLETION, such as gpt-4.1-mini=0.40/1.60"
-            ) from None
+        return setting_values.prices(given)
 
     @field_validator("budget_at_limit")
     @classmethod
@@ -182,7 +175,7 @@ class Settings(BaseSettings):
         count = info.data.get("shard_count")
         if not isinstance(given, str) or count is None:
             return given
-        ids = sorted(_shards(given, count))
+        ids = sorted(setting_values.shards(given, count))
         shared = info.data.get("qdrant_url") and _is_postgresql(info.data.get("database_url"))
         if len(ids) < count and not shared:
             raise ValueError(
@@ -237,31 +230,6 @@ class Settings(BaseSettings):
         if self.wants_local_model:
             return ()
         return tuple(one for one in self.offered_models if one not in self.prices)
-
-
-def _price(text: str) -> tuple[float, float]:
-    prompt, completion = map(float, text.split("/"))
-    if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
-        raise ValueError(text)
-    return prompt, completion
-
-
-def _shards(text: str, count: int) -> set[int]:
-    """The shards that `0-3,7` names. Raises `ValueError` with the cure."""
-    found: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
-        if match is None:
-            raise ValueError("write the numbers of this process's shards, such as 0-3 or 0,2")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ValueError(f"{first}-{last} is empty; write {last}-{first}")
-        if last >= count:
-            raise ValueError(
-                f"there is no shard {last}: with EREN_SHARD_COUNT={count} they are 0 to {count - 1}"
-            )
-        found.update(range(first, last + 1))
-    return found
 
 
 def _is_postgresql(url: str | None) -> bool:
