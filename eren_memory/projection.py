@@ -52,6 +52,7 @@ class Projector:
         # Outbox rows whose notes are in the index, and found, but not yet safe from a power cut.
         self._unsettled: list[int] = []
         self._written = 0
+        self._to_scrub = False
 
     @property
     def is_open(self) -> bool:
@@ -182,6 +183,7 @@ class Projector:
                 self._index = None
                 self._whole = False
             self._unsettled = []
+            self._to_scrub = False
 
     def try_again(self) -> None:
         """Have notes tried again that the embedder refused."""
@@ -237,9 +239,14 @@ class Projector:
         """
         async with self._projecting:
             if self._unsettled and self._index is not None:
+                if self._to_scrub:
+                    await self._index.scrub()
                 await self._index.checkpoint()
                 await self.outbox.projected(self._unsettled)
                 self._unsettled = []
+                if self._to_scrub:
+                    self._index.stamp()
+                    self._to_scrub = False
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
         import numpy as np
@@ -263,8 +270,10 @@ class Projector:
             if note.status is NoteStatus.ACTIVE:
                 vectors[row] = known[note.id]
         await index.upsert(pending.notes, vectors)
-        if any(note.status is NoteStatus.ERASED for note in pending.notes):
+        if pending.scrub:
+            # Until it is scrubbed, a start would have to build it again.
             index.unstamp()
+            self._to_scrub = True
         self._unsettled += pending.rows
         self._written += 1
 

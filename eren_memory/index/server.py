@@ -237,6 +237,9 @@ class ServerIndex:
                 )
             )
 
+    async def scrub(self) -> None:
+        """See `NoteIndex.scrub`: the server's optimizer drops what was overwritten, when it next runs."""
+
     async def close(self) -> None:
         """See `NoteIndex.close`."""
         await self._client.close()

@@ -190,6 +190,8 @@ outbox = sa.Table(
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("note_id", sa.Uuid, sa.ForeignKey("notes.id"), nullable=False),
     sa.Column("space", sa.String(255), nullable=False, server_default=""),
+    # What is replaced was erased: the index's files may not keep it.
+    sa.Column("scrub", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "space", "seq"),
     # A number that came back could make one projector delete another's waiting row.
     sqlite_autoincrement=True,

@@ -1,4 +1,4 @@
-"""Jobs and their leases, what audits found and asked, and embedding spaces with an outbox each."""
+"""Jobs and leases, what audits found and asked, embedding spaces with an outbox each, the forgotten."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ def upgrade() -> None:
     _jobs()
     _audits()
     _spaces()
+    _forgotten()
 
 
 def _jobs() -> None:
@@ -132,3 +133,16 @@ def _spaces() -> None:
     op.bulk_insert(spaces, [unnamed])
     op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
+    op.add_column(
+        "outbox", sa.Column("scrub", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+
+
+def _forgotten() -> None:
+    op.create_table(
+        "forgotten",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("salt", sa.String(32), nullable=False),
+        sa.Column("day", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_forgotten"),
+    )
