@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, 
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
+from eren_memory.privacy import Privacy
 from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
@@ -67,6 +68,7 @@ class App:
     connect: Callable[[], Awaitable[Endpoint]]
     """Where the chat model is; may start it."""
     reembedding: Reembedding
+    privacy: Privacy
 
     @property
     def embedder(self) -> Embedder:
@@ -115,8 +117,7 @@ class App:
             self.reviews,
             self.communities,
             now,
-            parts.kept(self.settings),
-            timedelta(days=self.settings.departed_kept_days),
+            parts.times(self.settings),
         )
 
     async def audit(
@@ -256,6 +257,7 @@ async def open_app(
                 jobs,
                 connect,
                 reembedding,
+                Privacy(notebook, parts.beside_ledger(settings), reembedding.tidy, clock),
             )
             beside = files_of_a_backup(settings)
             in_use = partial(getattr, app, "all_calibrations")

@@ -79,9 +79,9 @@ def exchanged(folder: Path) -> qe.EdgeShard:
 
 
 def _copy(shard: qe.EdgeShard, new: qe.EdgeShard, offset: object) -> object:
-    request = qe.ScrollRequest(offset, _BATCH, with_payload=True, with_vector=True)  # type: ignore[arg-type]
+    request = qe.ScrollRequest(offset, _BATCH, with_payload=True, with_vector=True)
     records, after = shard.scroll(request)
-    held = [qe.Point(one.id, one.vector or {}, one.payload) for one in records]  # type: ignore[arg-type]
+    held = [qe.Point(one.id, one.vector or {}, one.payload) for one in records]
     if held:
         new.update(qe.UpdateOperation.upsert_points(held))
     return after

@@ -181,6 +181,20 @@ class Ledger:
                 before.append(HistoryEntry(row.act, by, row.at, past, changes))
         return found
 
+    async def rejected_suggestions(self, before: datetime) -> list[Note]:
+        """Notes of every guild that were only ever suggested, and rejected before then."""
+        approved = sa.exists().where(
+            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.ACTIVE
+        )
+        suggested = sa.exists().where(
+            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.DRAFT
+        )
+        query = sa.select(notes).where(
+            notes.c.status == NoteStatus.RETIRED, notes.c.updated_at < before, suggested, ~approved
+        )
+        async with self.reading() as connection:
+            return [rows.to_note(row) for row in await connection.execute(query)]
+
     async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
         """Notes of a guild by status."""
         query = (
