@@ -79,7 +79,7 @@ def exchanged(folder: Path) -> qe.EdgeShard:
 
 
 def _copy(shard: qe.EdgeShard, new: qe.EdgeShard, offset: object) -> object:
-    request = qe.ScrollRequest(offset, _BATCH, with_payload=True, with_vector=True)
+    request = qe.ScrollRequest(offset, _BATCH, with_payload=True, with_vector=True)  # type: ignore[arg-type]
     records, after = shard.scroll(request)
     held = [qe.Point(one.id, one.vector or {}, one.payload) for one in records]
     if held:
