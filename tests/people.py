@@ -53,9 +53,7 @@ async def filled(app: App) -> dict[str, Note]:
     book, why = app.notebook, {"reason": THEIRS["reason"], "where": THEIRS["where"]}
     theirs, others = By(PERSON, **why), By(OTHER, OTHERS["reason"])
     note = await book.add(GUILD, NoteDraft(NOTE), theirs)
-    draft = await book.add(
-        GUILD, NoteDraft(THEIRS["suggestion"]), theirs, status=NoteStatus.DRAFT
-    )
+    draft = await book.add(GUILD, NoteDraft(THEIRS["suggestion"]), theirs, status=NoteStatus.DRAFT)
     await app.reviews.suggested(draft.id, "5", "5001")
     turned_down = await book.add(
         GUILD, NoteDraft(THEIRS["rejected"]), theirs, status=NoteStatus.DRAFT
