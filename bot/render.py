@@ -16,7 +16,7 @@ from discord.utils import escape_markdown
 from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
-from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
+from eren_memory.domain import PSEUDONYM, HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.jobs import JobState
 from eren_memory.staleness import AUDITOR
 from eren_memory.text import first_line, shown
@@ -203,6 +203,8 @@ def person(t: Texts, actor_id: str) -> str:
     """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
     if actor_id == AUDITOR:
         return t("person.audit")
+    if actor_id.startswith(PSEUDONYM):
+        return t("person.forgotten")
     return f"<@{actor_id}>" if actor_id.isdigit() else t("person.operator")
 
 

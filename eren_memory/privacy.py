@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from eren_memory.domain import By
+from eren_memory.domain import PSEUDONYM, By
 from eren_memory.errors import BadInput, ErenError, IndexBusy
-from eren_memory.ledger import PSEUDONYM, Forgotten, Persons
+from eren_memory.ledger import Forgotten, Persons
 from eren_memory.notebook import Notebook
 from eren_memory.staleness import AUDITOR
 

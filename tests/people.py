@@ -89,9 +89,12 @@ async def _asking(app: App, note: Note, correction: Note) -> None:
     anothers = asked(OTHER, OTHERS["question"], trace=trace, answer="On Mondays.")
     for one in (own, anothers):
         await app.records.keep(one)
-    wrong = {"helpful": False, "complaint": Complaint.WRONG}
-    await app.records.rate(anothers, PERSON, NOW, comment=THEIRS["complaint"], **wrong)
-    await app.records.rate(own, OTHER, NOW, comment=OTHERS["comment"], **wrong)
+    for one, who, comment in (
+        (anothers, PERSON, THEIRS["complaint"]),
+        (own, OTHER, OTHERS["comment"]),
+    ):
+        wrong = Complaint.WRONG
+        await app.records.rate(one, who, NOW, helpful=False, complaint=wrong, comment=comment)
     gap = await app.reviews.raised(Queue.GAP, own, NOW)
     await app.reviews.shown(gap, "5", "5002")
     complaint = await app.reviews.raised(Queue.COMPLAINT, anothers, NOW)

@@ -138,7 +138,7 @@ async def test_who_had_it_done_stands_in_the_audit_trail_and_the_person_does_not
 
 
 async def test_the_pseudonym_says_nothing_of_the_person(app: App):
-    seen = set()
+    seen: set[str] = set()
     for _ in range(3):
         await app.notebook.add(GUILD, NoteDraft(f"Fact {len(seen)}."), By(PERSON))
         seen.add((await app.privacy.forget(PERSON, OPERATOR)).forgotten.pseudonym)

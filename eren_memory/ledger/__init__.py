@@ -4,7 +4,7 @@ from eren_memory.ledger.archive import Manifest, back_up, restore
 from eren_memory.ledger.audits import Audits
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.findings import Findings
-from eren_memory.ledger.forgetting import PSEUDONYM, Forgotten
+from eren_memory.ledger.forgetting import Forgotten
 from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.outbox import Outbox, Pending, SpaceState
 from eren_memory.ledger.persons import Persons
@@ -15,7 +15,6 @@ from eren_memory.ledger.spaces import Space
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
-    "PSEUDONYM",
     "Audits",
     "Communities",
     "Event",

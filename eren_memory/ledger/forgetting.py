@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from eren_memory.domain import By, Note, NoteStatus, Probes
+from eren_memory.domain import PSEUDONYM, By, Note, NoteStatus, Probes
 from eren_memory.ledger import forgotten, rows
 from eren_memory.ledger.erasing import scrub_index
 from eren_memory.ledger.mentions import Mention
@@ -37,8 +37,6 @@ from eren_memory.ledger.schema import (
 )
 from eren_memory.ledger.unit import Unit
 
-PSEUDONYM = "forgotten:"
-"""What a pseudonym begins with."""
 _SETTINGS = "settings"
 _FORGET = "forget"
 _NO_PROBES = '{"change": [], "keep": []}'
