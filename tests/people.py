@@ -50,8 +50,8 @@ def asked(who: str, question: str, *, answer: str = "In the harbour.", **more: A
 
 async def filled(app: App) -> dict[str, Note]:
     """Everything that the two of them could do."""
-    book, why = app.notebook, {"reason": THEIRS["reason"], "where": THEIRS["where"]}
-    theirs, others = By(PERSON, **why), By(OTHER, OTHERS["reason"])
+    book = app.notebook
+    theirs, others = By(PERSON, THEIRS["reason"], THEIRS["where"]), By(OTHER, OTHERS["reason"])
     note = await book.add(GUILD, NoteDraft(NOTE), theirs)
     draft = await book.add(GUILD, NoteDraft(THEIRS["suggestion"]), theirs, status=NoteStatus.DRAFT)
     await app.reviews.suggested(draft.id, "5", "5001")

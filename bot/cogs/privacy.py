@@ -31,7 +31,7 @@ class ForgetButton(Control, template=r"eren:forget"):
         super().__init__("eren:forget", t("button.forget"), discord.ButtonStyle.danger)
 
     @classmethod
-    def read(cls, match: re.Match[str], t: Texts) -> ForgetButton:
+    def read(cls, match: re.Match[str], t: Texts) -> ForgetButton:  # noqa: ARG003 - Nothing to read.
         """See `Control.read`."""
         return cls(t)
 
@@ -80,7 +80,7 @@ class PrivacyCog(
             raise Refused(t("privacy.too_large"))
         await interaction.edit_original_response(
             content=t("privacy.exported"),
-            attachments=[discord.File(io.BytesIO(file), "privacy.json")],
+            attachments=[discord.File(io.BytesIO(file), "held-about-you.json")],
         )
 
     @app_commands.command()
