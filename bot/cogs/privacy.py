@@ -39,6 +39,7 @@ class ForgetButton(Control, template=r"eren:forget"):
         """Forget them, and take away messages of ours that show what was deleted."""
         await interaction.response.defer()
         at, t = desk(interaction), mine(interaction)
+        _count(interaction)
         done = (await at.app.privacy.forget(str(interaction.user.id), by(interaction))).forgotten
         for channel_id, message_id in done.cards:
             with suppress(discord.HTTPException):
@@ -69,11 +70,9 @@ class PrivacyCog(
     async def export(self, interaction: Interaction) -> None:
         """Get everything that I hold about you, as a file that only you see."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        t, user_id = mine(interaction), str(interaction.user.id)
-        # It costs about as much as a question.
-        if wait := self._desk.asker.limits.wait(guild_of(interaction), user_id):
-            raise Refused(t("ask.too_many", seconds=ceil(wait)))
-        document = await self._desk.app.privacy.export(user_id)
+        _count(interaction)
+        t = mine(interaction)
+        document = await self._desk.app.privacy.export(str(interaction.user.id))
         file = _file(document)
         limit = interaction.guild.filesize_limit if interaction.guild else _LARGEST
         if len(file) > limit:
@@ -90,6 +89,13 @@ class PrivacyCog(
         t = mine(interaction)
         view = buttons(ForgetButton(t))
         await interaction.edit_original_response(content=t("privacy.sure"), view=view)
+
+
+def _count(interaction: Interaction) -> None:
+    """It costs about as much as a question, and counts as one. Raises `Refused`."""
+    guild_id, user_id = guild_of(interaction), str(interaction.user.id)
+    if wait := desk(interaction).asker.limits.wait(guild_id, user_id):
+        raise Refused(mine(interaction)("ask.too_many", seconds=ceil(wait)))
 
 
 def _file(document: dict[str, Any]) -> bytes:
