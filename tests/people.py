@@ -83,10 +83,10 @@ async def filled(app: App) -> dict[str, Note]:
 
 async def _asking(app: App, note: Note, correction: Note) -> None:
     used = (Used(note.id, 1),)
-    own = asked(PERSON, THEIRS["question"], notes=used, messages=("8001",))
-    before = {"path": "fallback", "notes": []}
-    trace = {"path": "noted", "before": before, "by": str(correction.id), "corrector": PERSON}
-    anothers = asked(OTHER, OTHERS["question"], trace=trace, answer="On Mondays.")
+    trace = {"path": "noted", "before": {"path": "fallback"}, "by": str(correction.id)}
+    by_other, by_person = trace | {"corrector": OTHER}, trace | {"corrector": PERSON}
+    own = asked(PERSON, THEIRS["question"], notes=used, messages=("8001",), trace=by_other)
+    anothers = asked(OTHER, OTHERS["question"], trace=by_person, answer="On Mondays.")
     for one in (own, anothers):
         await app.records.keep(one)
     for one, who, comment in (

@@ -73,6 +73,8 @@ async def test_a_person_is_told_nothing_of_anybody_else(app: App):
     # Another one's words pass through the person's hands: retired, restored, and named in a note.
     await app.notebook.retire(GUILD, 4, By(PERSON))
     await app.notebook.restore(GUILD, 4, By(PERSON))
+    await app.notebook.edit(GUILD, 4, By(OTHER), text="The mill of Askerby is never closed.")
+    await app.notebook.restore(GUILD, 4, By(PERSON), revision=2)
     await app.notebook.add(GUILD, NoteDraft(f"Ask <@{PERSON}> about Brakelmoor."), By(OTHER))
     document = await app.privacy.export(PERSON)
     told = json.dumps(document, ensure_ascii=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,22 @@ async def test_nothing_is_left_between_the_pages_of_a_notebook_that_has_lived(ap
             await app.notebook.erase(GUILD, number, By(OTHER))
     await app.privacy.forget(PERSON, OPERATOR)
     assert files_with(app.settings.home, PERSON, "Zerelda") == []
+
+
+async def test_what_an_earlier_program_left_in_the_file_goes_too(settings: Settings):
+    file = settings.home / "notebook.db"
+    async with open_app(settings) as app:
+        await filled(app)
+    with closing(sqlite3.connect(file, isolation_level=None)) as before:
+        before.execute("PRAGMA secure_delete = OFF")
+        before.execute("CREATE TABLE old (text)")
+        rows = [(f"{PERSON} {number} {'x' * 500}",) for number in range(50)]
+        before.executemany("INSERT INTO old VALUES (?)", rows)
+        before.execute("DROP TABLE old")
+        before.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    async with open_app(settings) as app:
+        await app.privacy.forget(PERSON, OPERATOR)
+        assert files_with(settings.home, *traces()) == []
 
 
 async def test_the_index_never_has_an_author(app: App):
