@@ -117,10 +117,10 @@ async def test_what_is_the_communitys_stays_and_others_keep_all_of_theirs(app: A
     assert (approved.text, approved.approved_by) == (OTHERS["note"], pseudonym)
     assert (await app.notebook.history(GUILD, 4))[0].by == mill
     after = (await app.privacy.export(OTHER))["held"]
-    # What they said of the person's answer went with it, why they rejected what the person suggested,
-    # and the question that the person asked.
+    # Gone are the answer to the person, with what they said of it and that they corrected it; why they
+    # rejected what the person suggested; and the question that the person asked.
     differs = {title for title in before if before[title] != after[title]}
-    assert differs == {"acts", "feedback", "revisions"}
+    assert differs == {"acts", "corrected_answers", "feedback", "revisions"}
     assert len(after["acts"]) == len(before["acts"])
     [complained] = [one for one in after["revisions"] if one["note"] == 5]
     assert "quillfish" not in json.dumps(complained)
