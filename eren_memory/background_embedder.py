@@ -72,7 +72,7 @@ class BackgroundEmbedder:
                 raise EmbedderError("The process of the embedding model ended.") from error
             except BaseException:
                 # What it still says would be taken for the answer to the next.
-                self._end()
+                await self._end()
                 raise
         return np.frombuffer(raw, dtype=np.float32).reshape(len(texts), self._dimension)
 
@@ -81,15 +81,12 @@ class BackgroundEmbedder:
         await self._local.load()
         self._in_front = True
         async with self._turn:
-            self._end()
+            await self._end()
 
     async def close(self) -> None:
         """See `Embedder.close`."""
         async with self._turn:
-            child = self._child
-            self._end()
-        if child is not None:
-            await child.wait()
+            await self._end()
         await self._local.close()
 
     async def _started(self) -> asyncio.subprocess.Process:
@@ -102,7 +99,7 @@ class BackgroundEmbedder:
             try:
                 told = await self._told(self._child)
             except BaseException:
-                self._end()
+                await self._end()
                 raise
             self._dimension = int(told["dimension"])
         return self._child
@@ -118,11 +115,15 @@ class BackgroundEmbedder:
             raise EmbedderError(told["error"])
         return told
 
-    def _end(self) -> None:
-        if self._child is not None:
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
             with suppress(ProcessLookupError):
-                self._child.kill()
-            self._child = None
+                child.kill()
+            assert child.stdin is not None  # noqa: S101
+            child.stdin.close()
+            # Waits for the pipes too: what is left open when the loop closes is never closed.
+            await child.communicate()
 
 
 def _serve(name: str, home: str | None = None) -> None:

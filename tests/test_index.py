@@ -319,6 +319,24 @@ async def test_notes_are_found_from_their_first_moment_to_their_last(index: Note
         assert len(await found(index, dated.text, at=at)) == expected, at
 
 
+async def test_notes_that_have_run_out_leave_their_places_to_others(index: NoteIndex):
+    over = [
+        changed(note("the ferry leaves at noon", number=n), valid_until=NOW) for n in range(2, 10)
+    ]
+    await put(index, note("the ferry leaves the island at noon or later"), *over)
+    [hit] = await found(index, "the ferry leaves at noon", at=NOW)
+    assert hit.dense > 0.5
+
+
+@pytest.mark.parametrize("between", [", ", '", "', "/", "\n"])
+async def test_names_of_guilds_and_channels_are_never_read_as_one_another(
+    index: NoteIndex, between: str
+):
+    await put(index, changed(note("the ferry leaves"), scope=(f"b{between}channel:c",)))
+    assert not await found(index, "ferry", f"g{between}channel:b", channels=("c",))
+    assert await found(index, "ferry", channels=(f"b{between}channel:c",))
+
+
 async def test_a_scan_shows_everything_and_what_was_removed_can_be_made_again(index: NoteIndex):
     kept, retired = note("a b c"), note("d e f", number=2)
     gone = changed(retired, status=NoteStatus.RETIRED, revision=2)

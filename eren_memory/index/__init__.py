@@ -64,7 +64,8 @@ class NoteIndex(Protocol):
         """Active notes that the view shows, near the question (`dense` has shape (1, dimension)).
 
         The best `limit` by cosine and the best `limit` by BM25, merged by a weighted sum. Word
-        statistics are those of the view's notes alone: what is hidden does not show through.
+        statistics are those of the view's guild and channels, whatever the dates: what others may
+        see does not show through.
         """
         ...
 

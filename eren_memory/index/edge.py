@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import IndexBusy, NoteIndexError
-from eren_memory.index import Held, Hit, Payload, Vectors, points, shards
+from eren_memory.index import Held, Hit, Payload, Vectors, edge_query, points, shards
 from eren_memory.index.log import Log
 from eren_memory.index.stamp import Stamp
 
@@ -144,31 +144,20 @@ class EdgeIndex:
 
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
-        visible = _visible(view)
-        sparse = qe.SparseVector(*self._lexical.query(text))
-        request = qe.QueryBatchRequest(
-            [
-                qe.QueryRequest(
-                    limit,
-                    query=qe.Query.Nearest(dense[0].tolist(), using=points.DENSE),
-                    filter=visible,
-                    with_payload=["revision"],
-                ),
-                qe.QueryRequest(
-                    limit,
-                    query=qe.Query.Nearest(sparse, using=points.BM25),
-                    filter=visible,
-                    with_payload=["revision"],
-                    with_vector=[points.DENSE],
-                    # Term statistics of this guild alone: others' notes must not show through.
-                    params=qe.SearchParams(idf=qe.IdfParams(visible)),
-                ),
-            ]
-        )
-        by_cosine, by_bm25 = await self._run(lambda: self._shard.query_batch(request))
+        sparse = self._lexical.query(text)
+
+        async def run(dated: bool) -> tuple[list[qe.ScoredPoint], list[qe.ScoredPoint]]:
+            request = edge_query.request(dense[0], sparse, view, limit, dated=dated)
+            by_cosine, by_bm25 = await self._run(lambda: self._shard.query_batch(request))
+            return by_cosine, by_bm25
+
+        by_cosine, by_bm25 = await run(dated=False)
+        if not all(points.is_timely(hit.payload or {}, view) for hit in (*by_cosine, *by_bm25)):
+            # Few notes have dates, and to check those of all takes longer than the search.
+            by_cosine, by_bm25 = await run(dated=True)
         return points.fused(
             [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine],
-            [(_uuid(hit.id), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25],
+            [(_uuid(hit.id), _revision(hit), hit.score, _named(hit.vector)) for hit in by_bm25],
             dense,
             limit,
         )
@@ -240,31 +229,12 @@ class EdgeIndex:
             raise NoteIndexError("The search index failed; the log says why.") from error
 
 
-def _visible(view: View) -> qe.Filter:
-    conditions = [
-        qe.FieldCondition("guild_id", match=qe.MatchValue(view.guild_id)),
-        qe.FieldCondition("status", match=qe.MatchValue(str(NoteStatus.ACTIVE))),
-    ]
-    if view.channels is not None:
-        scopes = qe.MatchAny(points.scopes(view.channels))
-        conditions.append(qe.FieldCondition("scope", match=scopes))
-    if view.at is not None:
-        now = view.at.timestamp()
-        conditions.append(qe.FieldCondition("valid_from", range=qe.RangeFloat(lte=now)))
-        conditions.append(qe.FieldCondition("valid_until", range=qe.RangeFloat(gt=now)))
-    return qe.Filter(must=[*conditions])
-
-
 def _uuid(raw: object) -> UUID:
     return raw if isinstance(raw, UUID) else UUID(str(raw))
 
 
 def _revision(hit: qe.ScoredPoint) -> int:
     return int((hit.payload or {})["revision"])
-
-
-def _dense(hit: qe.ScoredPoint) -> Sequence[float]:
-    return _named(hit.vector)
 
 
 def _vector(vector: object) -> Vectors:

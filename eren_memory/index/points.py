@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from math import ceil, floor
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_edge import Bm25, Bm25Config
 
-from eren_memory.domain import Note, NoteStatus, Scope
+from eren_memory.domain import Note, NoteStatus, Scope, View
 from eren_memory.errors import ConfigError, NoteIndexError
 from eren_memory.index import Hit, Vectors, slug
 
@@ -19,14 +20,14 @@ BM25 = "bm25"
 FILTERED = {
     "guild_id": "keyword",
     "status": "keyword",
-    "scope": "keyword",
+    "reach": "keyword",
     "valid_from": "integer",
     "valid_until": "integer",
     "revision": "integer",
 }
 """Every payload field that a filter names, with its type; the engines index exactly these."""
 
-FORMAT = 3
+FORMAT = 4
 """Version of the payload and the vectors; a change rebuilds the index."""
 
 EVERYWHERE = "guild"
@@ -60,15 +61,40 @@ def payload(note: Note) -> dict[str, Any]:
     return base | {
         "text": note.text,
         "source_url": note.source_url,
-        "scope": [f"channel:{one}" for one in note.scope] or [EVERYWHERE],
+        "scope": _scopes(note.scope) or [EVERYWHERE],
+        "reach": [
+            _reach(note.guild_id),
+            *(_reach(note.guild_id, one) for one in _scopes(note.scope) or [EVERYWHERE]),
+        ],
         "valid_from": floor(note.valid_from.timestamp()) if note.valid_from else -_ALWAYS,
         "valid_until": ceil(note.valid_until.timestamp()) if note.valid_until else _ALWAYS,
     }
 
 
-def scopes(channels: Scope) -> list[str]:
-    """The scopes of notes that are visible in these channels."""
-    return [EVERYWHERE, *(f"channel:{one}" for one in channels)]
+def _scopes(channels: Scope) -> list[str]:
+    return [f"channel:{one}" for one in channels]
+
+
+def _reach(*parts: str) -> str:
+    # As JSON, so that no name of a guild or a channel can be read as two.
+    return json.dumps(parts, ensure_ascii=False)
+
+
+def reaches(view: View) -> list[str]:
+    """What a note's `reach` has one of if it is active and the view shows its guild and scope.
+
+    One field with all of it, because an engine that scans checks every further condition on every
+    point: at 100,000 notes five of them took four times as long as the search itself.
+    """
+    if view.channels is None:
+        return [_reach(view.guild_id)]
+    return [_reach(view.guild_id, one) for one in (EVERYWHERE, *_scopes(view.channels))]
+
+
+def is_timely(payload: Mapping[str, Any], view: View) -> bool:
+    """Whether the view's moment lies within the dates of a point."""
+    now = view.at.timestamp() if view.at else None
+    return now is None or bool(payload["valid_from"] <= now < payload["valid_until"])
 
 
 def checked(notes: Sequence[Note], dense: Vectors, dimension: int) -> Vectors:

@@ -143,8 +143,10 @@ class ServerIndex:
                         limit=limit,
                         with_payload=["revision"],
                         with_vector=[points.DENSE],
-                        # Term statistics of this guild alone, as in `edge`.
-                        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
+                        # Term statistics of what is shown alone, as in `edge`.
+                        params=models.SearchParams(
+                            idf=models.IdfCorpusParams(corpus=models.Filter(must=_shown(view)))
+                        ),
                     ),
                 ],
             )
@@ -166,13 +168,9 @@ class ServerIndex:
 
     async def held(self, ids: Sequence[UUID]) -> dict[UUID, Held]:
         """See `NoteIndex.held`."""
+        chosen, fields = [str(one) for one in ids], ["revision", "text"]
         found = await self._run(
-            self._client.retrieve(
-                self._collection,
-                [str(one) for one in ids],
-                with_payload=["revision", "text"],
-                with_vectors=[points.DENSE],
-            )
+            self._client.retrieve(self._collection, chosen, fields, with_vectors=[points.DENSE])
         )
         return {
             UUID(str(one.id)): Held(
@@ -188,11 +186,7 @@ class ServerIndex:
         while True:
             records, offset = await self._run(
                 self._client.scroll(
-                    self._collection,
-                    limit=batch,
-                    offset=offset,
-                    with_payload=True,
-                    with_vectors=False,
+                    self._collection, limit=batch, offset=offset, with_vectors=False
                 )
             )
             yield {UUID(str(one.id)): one.payload or {} for one in records}
@@ -246,18 +240,21 @@ def _client(url: str, api_key: str | None) -> AsyncQdrantClient:
     return AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False)
 
 
+def _shown(view: View) -> list[models.Condition]:
+    reach = models.FieldCondition(key="reach", match=models.MatchAny(any=points.reaches(view)))
+    # The guild by itself too: the graphs are by guild.
+    return [_equals("guild_id", view.guild_id), reach]
+
+
 def _visible(view: View) -> models.Filter:
-    conditions: list[models.Condition] = [
-        _equals("guild_id", view.guild_id),
-        _equals("status", str(NoteStatus.ACTIVE)),
-    ]
-    if view.channels is not None:
-        scopes = models.MatchAny(any=points.scopes(view.channels))
-        conditions.append(models.FieldCondition(key="scope", match=scopes))
+    conditions = _shown(view)
     if view.at is not None:
-        now = view.at.timestamp()
-        conditions.append(models.FieldCondition(key="valid_from", range=models.Range(lte=now)))
-        conditions.append(models.FieldCondition(key="valid_until", range=models.Range(gt=now)))
+        begun, not_over = (
+            models.Range(lte=view.at.timestamp()),
+            models.Range(gt=view.at.timestamp()),
+        )
+        conditions.append(models.FieldCondition(key="valid_from", range=begun))
+        conditions.append(models.FieldCondition(key="valid_until", range=not_over))
     return models.Filter(must=conditions)
 
 

@@ -1,0 +1,67 @@
+"""What Qdrant Edge is asked: the nearest by cosine and the best by BM25, of what a view shows."""
+
+from __future__ import annotations
+
+import qdrant_edge as qe
+
+from eren_memory.domain import View
+from eren_memory.index import Vectors, points
+
+_FIELDS = ["revision", "valid_from", "valid_until"]
+
+
+def request(
+    dense: Vectors,
+    sparse: tuple[list[int], list[float]],
+    view: View,
+    limit: int,
+    *,
+    dated: bool,
+) -> qe.QueryBatchRequest:
+    """Two queries in one, of the same filter.
+
+    Args:
+        dense: Shape (dimension,).
+        sparse: Indices and weights of the question's words.
+        view: What may be found.
+        limit: Of each.
+        dated: Whether the dates of notes are checked by the engine.
+    """
+    shown = _shown(view)
+    visible = qe.Filter(must=[*shown, *(_timely(view) if dated else [])])
+    return qe.QueryBatchRequest(
+        [
+            qe.QueryRequest(
+                limit,
+                query=qe.Query.Nearest(dense.tolist(), using=points.DENSE),
+                filter=visible,
+                with_payload=_FIELDS,
+            ),
+            qe.QueryRequest(
+                limit,
+                query=qe.Query.Nearest(qe.SparseVector(*sparse), using=points.BM25),
+                filter=visible,
+                with_payload=_FIELDS,
+                with_vector=[points.DENSE],
+                # Term statistics of what is shown: others' notes must not show through.
+                params=qe.SearchParams(idf=qe.IdfParams(qe.Filter(must=[*shown]))),
+            ),
+        ]
+    )
+
+
+def _shown(view: View) -> list[qe.FieldCondition]:
+    reaches = points.reaches(view)
+    # The engine counts what matches one value without looking at it.
+    match = qe.MatchAny(reaches) if len(reaches) > 1 else qe.MatchValue(reaches[0])
+    return [qe.FieldCondition("reach", match=match)]
+
+
+def _timely(view: View) -> list[qe.FieldCondition]:
+    if view.at is None:
+        return []
+    now = view.at.timestamp()
+    return [
+        qe.FieldCondition("valid_from", range=qe.RangeFloat(lte=now)),
+        qe.FieldCondition("valid_until", range=qe.RangeFloat(gt=now)),
+    ]
