@@ -28,6 +28,7 @@ THEIRS = {
     "suggestion": "The tramway ends at Ondermarsh.",
     "rejected": "The tramway begins at Ippleford.",
     "reason": "Because my aunt Zerelda said so.",
+    "note_reason": "Uncle Mortlake keeps its lamp.",
     "where": "https://discord.com/channels/1/2/777000777",
 }
 # What stays: the note is the community's.
@@ -52,7 +53,7 @@ async def filled(app: App) -> dict[str, Note]:
     """Everything that the two of them could do."""
     book = app.notebook
     theirs, others = By(PERSON, THEIRS["reason"], THEIRS["where"]), By(OTHER, OTHERS["reason"])
-    note = await book.add(GUILD, NoteDraft(NOTE), theirs)
+    note = await book.add(GUILD, NoteDraft(NOTE, reason=THEIRS["note_reason"]), theirs)
     draft = await book.add(GUILD, NoteDraft(THEIRS["suggestion"]), theirs, status=NoteStatus.DRAFT)
     await app.reviews.suggested(draft.id, "5", "5001")
     turned_down = await book.add(

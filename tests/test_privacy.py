@@ -148,6 +148,16 @@ async def test_the_pseudonym_says_nothing_of_the_person(app: App):
     assert all(re.fullmatch("forgotten:[0-9a-f]{10}", one) for one in seen)
 
 
+async def test_only_the_reason_that_the_person_gave_leaves_a_note(app: App):
+    for who, reason in ((PERSON, "Mine."), (OTHER, "Theirs.")):
+        await app.notebook.add(GUILD, NoteDraft(f"Fact of {who}9.", reason=reason), By(who))
+    await app.notebook.edit(GUILD, 1, By(OTHER), text="Another fact.")
+    await app.notebook.edit(GUILD, 2, By(PERSON), text="Yet another fact.")
+    await app.privacy.forget(PERSON, OPERATOR)
+    assert [one.reason for one in await app.notebook.ledger.notes(GUILD)] == [None, "Theirs."]
+    assert "Mine." not in await rows(app)
+
+
 async def test_a_question_that_others_asked_too_stays_theirs(app: App):
     question = "When does the ferry leave?"
     for who in (PERSON, OTHER):

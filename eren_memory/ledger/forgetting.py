@@ -202,6 +202,18 @@ async def _reasons(connection: AsyncConnection, person: str) -> None:
     words = sa.and_(acted, audit_events.c.act != _SETTINGS)
     await connection.execute(sa.update(audit_events).where(words).values(reason=None))
     await connection.execute(sa.update(audit_events).where(acted).values(source_url=None))
+    before, r = revisions.alias(), revisions.c
+    earlier = sa.and_(before.c.note_id == r.note_id, before.c.revision == r.revision - 1)
+    given = (
+        sa.select(r.note_id, r.reason)
+        .outerjoin_from(revisions, before, earlier)
+        .where(r.actor_id == person, r.reason.is_not(None))
+        .where(r.reason.is_distinct_from(before.c.reason))
+    )
+    for row in (await connection.execute(given)).all():
+        for table, key in ((notes, notes.c.id), (revisions, r.note_id)):
+            theirs = sa.and_(key == row.note_id, table.c.reason == row.reason)
+            await connection.execute(sa.update(table).where(theirs).values(reason=None))
     made = sa.update(revisions).where(revisions.c.actor_id == person)
     await connection.execute(made.values(act_reason=None, act_source=None))
 
