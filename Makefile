@@ -5,7 +5,8 @@
 # make mpnet   a second embedding model, all-mpnet-base-v2 (0.4 GB to fetch, 0.8 GB on disk)
 # make check   all that has to hold: format, lint, types, import law, tests, documentation
 # make format  put the code in form
-# make docs    make docs/cli.md again from the program's own help
+# make docs    make docs/cli.md and the drawn parts of docs/architecture.md again
+# make pictures   draw docs/pictures again, from the real bot in a simulated Discord
 # make lock    make bot/requirements.lock again: what the image installs, with hashes
 # make audit   look for known vulnerabilities in what the image installs
 #
@@ -17,7 +18,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo mpnet test test-model test-long trial-reembed check format docs lock audit clean
+.PHONY: demo mpnet test test-model test-long trial-reembed check format docs pictures lock audit clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -82,6 +83,10 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/cli_reference.py > docs/cli.md
+	$(BIN)/python -m tests.pictures.architecture
+
+pictures: $(VENV)/.dev
+	EREN_TEST_PICTURES=write $(BIN)/python -m pytest tests/bot/test_pictures.py
 
 lock: $(VENV)/.dev
 	echo torch > $(VENV)/.excluded

@@ -42,6 +42,16 @@ There is no DISCORD_TOKEN, so the bot cannot log in. From the developer portal t
     An answer is wrong? In the message's menu choose Apps → Correct this answer. /eren setup has the rest."""
 
 
+_CLOSED = {
+    4010: "Discord does not know these shards. Check EREN_SHARD_COUNT and EREN_SHARD_IDS.",
+    4011: (
+        "The bot is in too many servers for so few shards: raise EREN_SHARD_COUNT, for all its "
+        "processes together."
+    ),
+}
+"""What Discord says of a connection's end, where it is for good."""
+
+
 # Run as a script, the module has no name of its own.
 _log = logging.getLogger("bot")
 
@@ -73,6 +83,7 @@ async def _run(settings: Settings, token: str) -> None:
                 running.result()  # Raises what ended it.
             await bot.drain()
             await bot.close()
+            running.cancel()  # Shards that are still to be connected do not notice.
             await asyncio.gather(running, return_exceptions=True)
 
 
@@ -89,6 +100,8 @@ def _ended(settings: Settings, token: str) -> str | None:
         )
     except discord.LoginFailure:
         return "Discord refused the token. Check DISCORD_TOKEN."
+    except discord.ConnectionClosed as error:
+        return _CLOSED.get(error.code, f"Discord ended the connection ({error.code}).")
     except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
         return f"Discord cannot be reached ({type(error).__name__})."
     return None

@@ -13,9 +13,10 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
+import discord
 from uuid_utils.compat import uuid7
 
-from bot import logs, render
+from bot import budgets, logs, render
 from bot.desk import now
 from bot.failures import Refused
 from bot.limits import Limits
@@ -23,17 +24,18 @@ from bot.metrics import Metrics
 from bot.progress import Progress, Spot
 from bot.splitting import paged
 from bot.texts import Texts
+from bot.traces import made_text, told, trace_of
 from eren_memory.app import App
+from eren_memory.budgets import Decision
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn, Used
 from eren_memory.domain import Answer, ClaimCheck, Note, Place
-from eren_memory.errors import BadInput, EmptyReply, ErenError, ModelRefused
+from eren_memory.errors import BadInput, BudgetUsedUp, EmptyReply, ErenError, ModelRefused
+from eren_memory.purse import Ticket
 from eren_memory.text import question_text
 
 _LAST_WORDS = 1.5
 # Earlier questions and answers that a follow-up is understood from.
 _CONVERSATION = 3
-# Candidates that *Why?* explains.
-_EXPLAINED = 5
 _IGNORANT = re.compile(
     r"\b(i (do not|don't|don’t) (know|have (any )?information)|i('m|’m| am) (not sure|unable to|sorry)|"
     r"i (cannot|can't|can’t) (answer|say|tell|help|find|provide)|no information (about|on))\b",
@@ -63,6 +65,8 @@ class Request:
     """Say nothing where no note applies."""
     id: UUID = field(default_factory=uuid7)
     """Of the answer, and of every line in the log that it causes."""
+    ticket: Ticket | None = None
+    """Its place in the day's budget, where there is one."""
 
 
 OnGap = Callable[[Review], Coroutine[Any, Any, None]]
@@ -96,6 +100,31 @@ class Asker:
         wait = self.limits.wait(request.place.guild_id, request.asker_id)
         if wait:
             raise Refused(t("ask.too_many", seconds=ceil(wait)))
+
+    async def reserve(
+        self, request: Request, settings: GuildSettings, asker: discord.abc.User, t: Texts
+    ) -> Request:
+        """Find an admitted question's place in the day's budget; the same one, tried again.
+
+        Raises:
+            Refused: There is none left for it, or for who asks.
+            LedgerError: Nobody can tell.
+        """
+        roles = [str(role.id) for role in getattr(asker, "roles", ())]
+        ticket = await self._app.purse.ask(
+            request.id,
+            request.place.guild_id,
+            settings,
+            None if request.unasked else (request.asker_id, roles),
+            self._app.model_of(settings),
+        )
+        if ticket is None:
+            return request
+        decision = ticket.decision
+        self._metrics.budgeted(decision)
+        if decision.refused:
+            raise Refused(budgets.refusal(t, ticket))
+        return replace(request, ticket=ticket)
 
     async def ask(self, request: Request, spot: Spot) -> Asked | None:
         """Answer an admitted question at a spot; None where it stays silent.
@@ -133,10 +162,16 @@ class Asker:
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
         try:
-            async with shown, self._turn:
+            async with shown, self._app.purse.paying(request.ticket), self._turn:
                 made = await self._answer(request, settings, said)
         except BadInput:
             raise
+        except BudgetUsedUp as error:
+            self._metrics.failed(claim=request.claim, error=error)
+            await self._missed(request, gap=False)
+            if request.ticket is None:  # Chosen by somebody a moment ago.
+                raise
+            raise Refused(budgets.nothing_sure(request.t, request.ticket)) from None
         except ErenError as error:
             self._metrics.failed(claim=request.claim, error=error)
             _log.warning("Not answered: %s", error)
@@ -145,7 +180,7 @@ class Asker:
             raise
         asked, notes = self._record(request, made)
         self._metrics.answered(made, time.perf_counter() - started)
-        _log.info("Answered.", extra=_told(asked))
+        _log.info("Answered.", extra=told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
                 # With who asked: their words in the queue are theirs to see, and to have forgotten.
@@ -165,7 +200,8 @@ class Asker:
     async def _answer(
         self, request: Request, settings: GuildSettings, said: Progress
     ) -> Answer | ClaimCheck:
-        eren = self._app.eren_for(settings.model)
+        ticket = request.ticket
+        eren = self._app.eren_for((ticket and ticket.decision.model) or settings.model)
         if request.claim:
             return await eren.check(request.text, request.place)
         return await eren.answer(
@@ -212,7 +248,16 @@ class Asker:
         body = render.answer_body(asked.text)
         if request.about:
             body = f"-# {request.t('ask.about', url=request.about)}\n{body}"
-        line = render.origin_line(request.t, notes, asked.trace["path"], missed=asked.missed)
+        decision = request.ticket.decision if request.ticket else Decision()
+        line = render.origin_line(
+            request.t,
+            notes,
+            asked.trace["path"],
+            missed=asked.missed,
+            quoted="budget.quoted" if decision.silenced else "origin.quoted",
+        )
+        if decision.model is not None:
+            line = f"{line} · {request.t('budget.cheaper')}"
         page = paged(body, line, request.t("ask.in_file"))
         return await spot.finish(page, request.t, dismissible=request.unasked)
 
@@ -243,43 +288,3 @@ class Asker:
         review = await self._app.reviews.raised(Queue.GAP, asked, now())
         if self.on_gap is not None and not asked.private:
             await self.on_gap(review)
-
-
-def _told(asked: Asked) -> dict[str, Any]:
-    """What the log says of an answer; `logs` keeps question and answer out unless asked for them."""
-    told = ("path", "calls", "prompt_tokens", "completion_tokens", "ms")
-    said = {name: asked.trace[name] for name in told}
-    words = {"question": asked.question, "answer": asked.text}
-    return {"origin": asked.origin, "notes": len(asked.notes)} | said | words
-
-
-def made_text(t: Texts, made: Answer | ClaimCheck) -> str:
-    """What was answered, in words."""
-    if isinstance(made, Answer):
-        return made.text
-    return render.claim_text(t, made.verdict, made.answer)
-
-
-def trace_of(made: Answer | ClaimCheck) -> dict[str, Any]:
-    """How an answer came about, as it is kept: no text of any note."""
-    trace = made.trace
-    return {
-        "method": trace.method,
-        "path": str(trace.path),
-        "verdict": trace.verdict,
-        "p": trace.p,
-        "mark": trace.mark,
-        "calls": trace.usage.calls,
-        "prompt_tokens": trace.usage.prompt_tokens,
-        "completion_tokens": trace.usage.completion_tokens,
-        "ms": round(trace.milliseconds),
-        "candidates": [
-            {
-                "id": str(one.note.id),
-                "revision": one.note.revision,
-                "dense": round(one.dense, 4),
-                "lexical": round(one.lexical, 2),
-            }
-            for one in trace.candidates[:_EXPLAINED]
-        ],
-    }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from typing import Any
 
@@ -32,6 +30,7 @@ from bot.note_buttons import NoteButton, UndoButton
 from bot.review_buttons import QueueButton, SuggestionButton
 from bot.staff import Staff
 from bot.stale_buttons import StaleButton, TurnButton
+from bot.syncing import Syncing
 from bot.texts import CommandTexts, mine
 from eren_memory.app import App
 
@@ -41,6 +40,7 @@ _BUTTONS = (
 )  # fmt: skip
 # Of a stop, Discord's side may take a little too: ten seconds in all.
 _DRAIN_SECONDS = 7.0
+_OPENER_FIRST_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +54,11 @@ class _Tree(app_commands.CommandTree["ErenBot"]):
         return True
 
 
-class ErenBot(commands.Bot):
-    """The Discord side of an open `App`; whoever opened it closes it."""
+class ErenBot(commands.AutoShardedBot):
+    """The Discord side of an open `App`; whoever opened it closes it.
+
+    It has the servers of its shards, and no other process has them.
+    """
 
     def __init__(self, app: App, metrics: Metrics | None = None) -> None:
         super().__init__(
@@ -77,15 +80,19 @@ class ErenBot(commands.Bot):
             ),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            shard_count=app.settings.shard_count,
+            shard_ids=list(app.settings.shard_ids or range(app.settings.shard_count)),
         )
         staff = Staff(self, app)
         counted = metrics or Metrics()
         self.desk = Desk(app, Asker(app, counted), staff, counted)
         self.desk.asker.on_gap = staff.show
+        app.purse.warnings.on_warning = staff.budget_warning
         app.jobs.on_failure = staff.job_failed
         app.jobs.on_ended = lambda job, well: counted.job_ended(job.id, well=well)
         app.jobs.add(*digest.jobs(self.desk, self))
         self._schedule = app.schedule()
+        self._syncing = Syncing(self.tree, app)
         self.tree.error(failures.on_error)
 
     async def setup_hook(self) -> None:
@@ -106,16 +113,17 @@ class ErenBot(commands.Bot):
         self.add_view(SetupView())
         self.add_dynamic_items(*_BUTTONS)
         await self._schedule.start()
-        await self._sync_if_changed()
+        await self._syncing.begin()
 
     def is_connected(self) -> bool:
-        """Whether Discord's gateway is there just now."""
-        socket = self.ws  # None before the first connection, whatever its type says.
-        return self.is_ready() and socket is not None and socket.open
+        """Whether Discord's gateway is there just now, for every shard of this process."""
+        shards = self.shards.values()
+        return self.is_ready() and bool(shards) and not any(one.is_closed() for one in shards)
 
     async def on_ready(self) -> None:
         """Say where it is. Servers that are only unavailable for a while are among them."""
-        _log.info("Ready as %s in %d servers.", self.user, len(self.guilds))
+        shards = f"shards {[*self.shards]} of {self.shard_count}"
+        _log.info("Ready as %s in %d servers, %s.", self.user, len(self.guilds), shards)
         await self.desk.app.communities.present([str(guild.id) for guild in self.guilds])
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
@@ -136,12 +144,17 @@ class ErenBot(commands.Bot):
         known = self._connection._view_store._modals  # noqa: SLF001 - Nothing public tells.
         if interaction.type is not discord.InteractionType.modal_submit or custom_id in known:
             return
-        if not interaction.response.is_done():
+        # While one process takes over from another, both hear of it: who opened it goes first.
+        await asyncio.sleep(_OPENER_FIRST_SECONDS)
+        try:
             await interaction.response.send_message(
                 mine(interaction)("failed.restarted"),
                 file=given_back("\n\n".join(_typed(data))),
                 ephemeral=True,
             )
+        except discord.HTTPException as error:
+            if error.code != failures.ACKNOWLEDGED:
+                raise
 
     async def drain(self) -> None:
         """Take no more questions, and finish or hand back those that are being answered."""
@@ -150,27 +163,8 @@ class ErenBot(commands.Bot):
     async def close(self) -> None:
         """Also where nobody drained it: no timer outlives it."""
         await self._schedule.stop(0)
+        await self._syncing.end()
         await super().close()
-
-    async def _sync_if_changed(self) -> None:
-        """Discord limits syncing, and a refused sync must not end the bot."""
-        translator = self.tree.translator
-        commands_now = [
-            await command.get_translated_payload(self.tree, translator)
-            if translator
-            else command.to_dict(self.tree)
-            for command in self.tree.get_commands()
-        ]
-        told = json.dumps([self.application_id, commands_now], sort_keys=True, default=str)
-        digest = hashlib.sha256(told.encode()).hexdigest()
-        mark = self.desk.app.settings.home / "commands.sha256"
-        if mark.is_file() and mark.read_text() == digest:
-            return
-        try:
-            await self.tree.sync()
-            mark.write_text(digest)
-        except Exception as error:  # noqa: BLE001 - Whatever it was, the bot can do without.
-            _log.warning("Discord did not take the commands (%s); the old ones stay.", error)
 
 
 def _typed(data: Any) -> list[str]:

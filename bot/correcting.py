@@ -57,7 +57,8 @@ async def suggest(interaction: Interaction, draft: NoteDraft) -> None:
     if wait := at.asker.limits.wait(guild, str(interaction.user.id)):
         raise Refused(t("ask.too_many", seconds=ceil(wait)))
     act = by(interaction, where=draft.source_url)
-    note = await at.app.notebook.add(guild, draft, act, status=NoteStatus.DRAFT)
+    most = at.app.settings.suggestions_per_member
+    note = await at.app.notebook.suggest(place_of(interaction), draft, act, most=most)
     await at.staff.suggested(note)
     await interaction.edit_original_response(content=t("suggest.thanks", number=note.number))
 
@@ -154,8 +155,9 @@ async def save(interaction: Interaction, step: Step) -> None:
 class StepButton(
     Control,
     template=(
-        r"eren:step:(?P<act>replace|merge|narrow|keep|save|edit|cancel):(?P<number>\d{1,10})"
-        r":(?P<revision>\d{1,10}):(?P<batch>[0-9a-f]{32}):(?P<replaced>[\d.,]*)"
+        r"eren:step:(?P<act>replace|merge|narrow|keep|save|edit|cancel):(?P<number>[0-9]{1,10})"
+        r":(?P<revision>[0-9]{1,9}):(?P<batch>[0-9a-f]{32})"
+        r":(?P<replaced>([0-9]{1,10}\.[0-9]{1,9}(,(?=[0-9])|$))*)"
     ),
 ):
     """A decision about a draft, by a moderator of the server in which it is clicked."""

@@ -28,7 +28,8 @@ def jobs(at: Desk, bot: discord.Client) -> list[GuildJob]:
     """What is done daily for each server that the bot is in: an audit, and later the digest of it."""
 
     async def guilds() -> list[str]:
-        return [str(guild.id) for guild in bot.guilds]
+        # Those of this process's shards; one that Discord cannot reach has to wait.
+        return [str(guild.id) for guild in bot.guilds if not guild.unavailable]
 
     async def audit(guild_id: str) -> str:
         report = await at.app.audit(guild_id)

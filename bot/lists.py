@@ -29,7 +29,7 @@ class Shown(Enum):
 
 class PageButton(
     Control,
-    template=r"eren:list:(?P<shown>active|draft|retired|superseded|expired|all):(?P<page>\d{1,6})",
+    template=r"eren:list:(?P<shown>active|draft|retired|superseded|expired|all):(?P<page>[0-9]{1,6})",
 ):
     """Goes to a page of a list."""
 

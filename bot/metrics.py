@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from eren_memory import __version__
+from eren_memory.budgets import Decision
 from eren_memory.domain import Answer, ClaimCheck, Usage
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
@@ -78,6 +79,12 @@ class Metrics:
             registry=mine,
         )
         self._feedback = Counter("eren_feedback", "Ratings given.", ["rating"], registry=mine)
+        self._budgets = Counter(
+            "eren_budget_decisions",
+            "Questions where there is a budget: full, cheaper, notes-only, refuse, or quota.",
+            ["decision"],
+            registry=mine,
+        )
         self._jobs = Counter("eren_jobs", "Runs of a job.", ["job", "result"], registry=mine)
         self._job_done = Gauge(
             "eren_job_last_success_timestamp_seconds",
@@ -122,6 +129,11 @@ class Metrics:
     def rated(self, *, helpful: bool) -> None:
         """Somebody said whether an answer helped."""
         self._feedback.labels("up" if helpful else "down").inc()
+
+    def budgeted(self, decision: Decision) -> None:
+        """A question met the day's budgets."""
+        quota = decision.quota is not None
+        self._budgets.labels("quota" if quota else str(decision.way or "full")).inc()
 
     def job_ended(self, job: str, *, well: bool) -> None:
         """A job ran. Whatever runs jobs calls this after each."""

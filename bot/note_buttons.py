@@ -52,7 +52,7 @@ class UndoButton(Control, template=r"eren:undo:(?P<batch>[0-9a-f]{32})"):
 
 class NoteButton(
     Control,
-    template=r"eren:note:(?P<act>edit|verify|retire|mark):(?P<number>\d{1,10})",
+    template=r"eren:note:(?P<act>edit|verify|retire|mark):(?P<number>[0-9]{1,10})",
 ):
     """An act on a note of the server in which it is clicked."""
 

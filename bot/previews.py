@@ -11,18 +11,28 @@ from bot.texts import Texts
 from eren_memory.conflicts import Compared
 from eren_memory.domain import Note, Place
 from eren_memory.errors import ErenError
+from eren_memory.lookalikes import mixed
 from eren_memory.rules import draft_of
 
 READ = 900
-"""Characters of a draft that are shown; nobody should approve more than they have read."""
+"""Room for a draft's text; nobody should approve more than they have read."""
 _QUOTED = 200
+_WORDS = 60
 
 
 def whole(t: Texts, note: Note) -> str:
-    """A draft's text, and how much of it is not shown."""
-    quoted = render.quoted(note.text, READ)
-    left = len(note.text) - READ
-    return quoted if left <= 0 else f"{quoted}\n{t('preview.longer', count=left)}"
+    """A draft's text, how much of it is not shown, and which of its words are not what they seem."""
+    quoted, left = render.excerpt(note.text, READ)
+    lines = [quoted] if left <= 0 else [quoted, t("preview.longer", count=left)]
+    if deceiving := mixed(f"{note.text} {note.question or ''}"):
+        words = render.title_of(", ".join(deceiving), _WORDS)
+        lines.append(t("preview.mixed", words=words))
+    return "\n".join(lines)
+
+
+def is_whole(note: Note) -> bool:
+    """Whether `whole` shows all of a draft's text."""
+    return render.excerpt(note.text, READ)[1] <= 0
 
 
 def conflicts(t: Texts, note: Note, compared: Compared, most: int) -> str:

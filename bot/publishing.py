@@ -13,9 +13,9 @@ import discord
 
 from bot import render
 from bot.answers import WHY, AnswerView
-from bot.asking import trace_of
 from bot.desk import Desk, channels, view_of
 from bot.texts import Texts, everyones
+from bot.traces import trace_of
 from eren_memory.community import Asked, Used
 from eren_memory.domain import Note, NoteStatus, Origin, Place
 from eren_memory.errors import ErenError

@@ -6,13 +6,11 @@ pass for the bot's own words nor hide what they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from discord.utils import escape_markdown
-
+from bot.markdown import harmless, is_id, is_plain_url, own_words
 from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
@@ -21,28 +19,28 @@ from eren_memory.jobs import JobState
 from eren_memory.staleness import AUDITOR
 from eren_memory.text import first_line, shown
 
-_MASKED_LINK = re.compile(r"\]\(\s*<?(https?://[^\s)>]{1,800})>?(?:\s+[^)]*)?\)")
 _TITLE = 80
 _QUOTE = 300
 
 
 def answer_body(text: str) -> str:
-    """An answer as the bot may say it.
-
-    It can neither pass for the origin line nor swallow it; a link shows where it leads; characters
-    that nobody sees, or that turn text around, are written out.
-    """
-    text = re.sub(r"^(\s*)-#", r"\1\\-#", shown(text), flags=re.MULTILINE)
-    return closed(_MASKED_LINK.sub(r"] (<\1>)", text))
+    """An answer as the bot may say it; see `own_words`."""
+    return closed(own_words(shown(text)))
 
 
-def origin_line(t: Texts, notes: Sequence[Note], path: str, *, missed: bool = False) -> str:
-    """Where an answer comes from, in small print."""
+def origin_line(
+    t: Texts,
+    notes: Sequence[Note],
+    path: str,
+    *,
+    missed: bool = False,
+    quoted: str = "origin.quoted",
+) -> str:
+    """Where an answer comes from, in small print; `quoted` says why it is the note itself."""
     if not notes:
         return f"-# {t('origin.missed' if missed else 'origin.model')}"
     told = " · ".join(_origin_of(t, note) for note in notes)
-    quoted = f" · {t('origin.quoted')}" if path == Path.NOTE_QUOTED else ""
-    return f"-# {told}{quoted}"
+    return f"-# {told} · {t(quoted)}" if path == Path.NOTE_QUOTED else f"-# {told}"
 
 
 def claim_text(t: Texts, verdict: str, answer: str) -> str:
@@ -52,13 +50,28 @@ def claim_text(t: Texts, verdict: str, answer: str) -> str:
 
 def title(note: Note, limit: int = _TITLE) -> str:
     """A note's first line, harmless as Markdown."""
-    return escape_markdown(shown(first_line(note.text, limit)))
+    return title_of(note.text, limit)
 
 
 def quoted(text: str, limit: int = _QUOTE) -> str:
     """Somebody's words in a quotation, harmless as Markdown."""
-    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return "\n".join(f"> {escape_markdown(line)}" for line in shown(cut).splitlines() or [""])
+    return excerpt(text, limit)[0]
+
+
+def excerpt(text: str, limit: int) -> tuple[str, int]:
+    """As much of somebody's words as `limit` characters of a message show, and how many are left out.
+
+    What is written out or escaped takes more room than it has characters.
+    """
+    cut = len(text)
+    while len(quote := _quote(text[:cut])) > limit and cut > 0:
+        cut = min(cut - 1, cut * limit // len(quote))
+    left = len(text) - cut
+    return (f"{quote}…" if left else quote), left
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {harmless(line)}" for line in shown(text).splitlines() or [""])
 
 
 def note_line(t: Texts, note: Note) -> str:
@@ -90,7 +103,7 @@ def note_page(t: Texts, note: Note, answers: Sequence[Asked] = ()) -> str:
         found = " · ".join(link(one) for one in answers)
         links = f"\n{t('note.used', count=len(answers))} {found}"
     room = MESSAGE_LIMIT - len(head) - len(told) - len(links) - 10
-    return f"{head}\n{quoted(note.text, max(room // 2, 200))}\n{told}{links}"[:MESSAGE_LIMIT]
+    return f"{head}\n{quoted(note.text, max(room, 200))}\n{told}{links}"[:MESSAGE_LIMIT]
 
 
 def history_page(t: Texts, number: int, history: Sequence[HistoryEntry]) -> str:
@@ -196,16 +209,16 @@ def act(t: Texts, name: str) -> str:
 
 def title_of(text: str, limit: int = _TITLE * 2) -> str:
     """The first line of somebody's words, harmless as Markdown."""
-    return escape_markdown(shown(first_line(text, limit)))
+    line = harmless(shown(first_line(text, limit)))
+    most = limit * 2  # Escaped or written out, it may take so much.
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def person(t: Texts, actor_id: str) -> str:
     """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
-    if actor_id == AUDITOR:
-        return t("person.audit")
-    if actor_id.startswith(PSEUDONYM):
-        return t("person.forgotten")
-    return f"<@{actor_id}>" if actor_id.isdigit() else t("person.operator")
+    if actor_id == AUDITOR or actor_id.startswith(PSEUDONYM):
+        return t("person.audit" if actor_id == AUDITOR else "person.forgotten")
+    return f"<@{actor_id}>" if is_id(actor_id) else t("person.operator")
 
 
 def when(moment: datetime) -> str:
@@ -217,12 +230,13 @@ def where(t: Texts, scope: Sequence[str]) -> str:
     """The channels of a scope."""
     if not scope:
         return t("scope.guild")
-    return ", ".join(f"<#{one}>" if one.isdigit() else escape_markdown(shown(one)) for one in scope)
+    return ", ".join(f"<#{one}>" if is_id(one) else title_of(one) for one in scope)
 
 
 def url(source: str) -> str:
     """A note's source, on one line and without a preview."""
-    return f"<{shown(first_line(source, _QUOTE))}>"
+    line = first_line(source, _QUOTE)
+    return f"<{line}>" if is_plain_url(line) else title_of(line)
 
 
 def link(asked: Asked) -> str:

@@ -26,7 +26,7 @@ _STYLES = {
 class SuggestionButton(
     Control,
     template=(
-        r"eren:suggestion:(?P<act>approve|edit|reject):(?P<number>\d{1,10}):(?P<revision>\d{1,10})"
+        r"eren:suggestion:(?P<act>approve|edit|reject):(?P<number>[0-9]{1,10}):(?P<revision>[0-9]{1,9})"
     ),
 ):
     """A decision about a suggested note, in the revision that the card shows."""
@@ -91,7 +91,7 @@ class SuggestionButton(
 
 class QueueButton(
     Control,
-    template=r"eren:queue:(?P<act>correct|dismiss):(?P<review>\d{1,10})",
+    template=r"eren:queue:(?P<act>correct|dismiss):(?P<review>[0-9]{1,9})",
 ):
     """A decision about a complaint or a gap of the server in which it is clicked."""
 

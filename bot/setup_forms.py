@@ -22,15 +22,16 @@ _ROLES = ("ask_roles", "suggest_roles", "moderate_roles", "admin_roles", "helper
 _MOST = 25
 
 
-class _SettingsForm(Form):
+class SettingsForm(Form):
     """A form that changes some of a guild's settings."""
 
     def __init__(self, t: Texts, key: str, then: Then) -> None:
         super().__init__(t(f"setup.{key}"))
-        self._t, self._then = t, then
+        self.t, self._then = t, then
 
-    def _add(self, key: str, item: discord.ui.Item[Any]) -> None:
-        text, hint = self._t(f"setup.{key}"), self._t(f"setup.{key}_hint")
+    def add(self, key: str, item: discord.ui.Item[Any]) -> None:
+        """A field with the label and the hint of that name."""
+        text, hint = self.t(f"setup.{key}"), self.t(f"setup.{key}_hint")
         self.add_item(discord.ui.Label(text=text, description=hint, component=item))
 
     def chosen(self, settings: GuildSettings) -> GuildSettings:
@@ -47,22 +48,22 @@ class _SettingsForm(Form):
         await self._then(interaction, chosen)
 
 
-class PeopleForm(_SettingsForm):
+class PeopleForm(SettingsForm):
     """Which roles may do what."""
 
     def __init__(self, t: Texts, settings: GuildSettings, then: Then) -> None:
         super().__init__(t, "people", then)
         self._roles = {name: _roles(name, getattr(settings, name)) for name in _ROLES}
         for name, item in self._roles.items():
-            self._add(name, item)
+            self.add(name, item)
 
     def chosen(self, settings: GuildSettings) -> GuildSettings:
-        """See `_SettingsForm.chosen`."""
+        """See `SettingsForm.chosen`."""
         picked: Any = {name: _ids(item.values) for name, item in self._roles.items()}
         return replace(settings, **picked)
 
 
-class PlacesForm(_SettingsForm):
+class PlacesForm(SettingsForm):
     """The staff's channel, where the bot answers without being asked, and whose clocks it goes by."""
 
     def __init__(self, t: Texts, settings: GuildSettings, then: Then) -> None:
@@ -83,17 +84,17 @@ class PlacesForm(_SettingsForm):
             ],
         )
         self._digest = _choice(t, "digest", [str(one) for one in Digest], settings.digest)
-        self._add("staff_channel", self._staff)
-        self._add("digest", self._digest)
-        self._add("auto_channels", self._auto)
-        self._add("auto_quiet", self._quiet)
+        self.add("staff_channel", self._staff)
+        self.add("digest", self._digest)
+        self.add("auto_channels", self._auto)
+        self.add("auto_quiet", self._quiet)
         self._zone: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id="time_zone", required=False, max_length=64, default=settings.time_zone or ""
         )
-        self._add("time_zone", self._zone)
+        self.add("time_zone", self._zone)
 
     def chosen(self, settings: GuildSettings) -> GuildSettings:
-        """See `_SettingsForm.chosen`."""
+        """See `SettingsForm.chosen`."""
         staff = _ids(self._staff.values)
         return replace(
             settings,
@@ -105,7 +106,7 @@ class PlacesForm(_SettingsForm):
         )
 
 
-class AnswersForm(_SettingsForm):
+class AnswersForm(SettingsForm):
     """How answers sound, and which model makes them."""
 
     def __init__(
@@ -114,8 +115,8 @@ class AnswersForm(_SettingsForm):
         super().__init__(t, "answers", then)
         self._tone = _choice(t, "tone", [str(one) for one in Tone], settings.tone)
         self._length = _choice(t, "length", [str(one) for one in Length], settings.length)
-        self._add("tone", self._tone)
-        self._add("length", self._length)
+        self.add("tone", self._tone)
+        self.add("length", self._length)
         self._model: discord.ui.Select[Any] | None = None
         if len(models) > 1:
             current = settings.model or models[0]
@@ -126,10 +127,10 @@ class AnswersForm(_SettingsForm):
                     for one in models[:_MOST]
                 ],
             )
-            self._add("model", self._model)
+            self.add("model", self._model)
 
     def chosen(self, settings: GuildSettings) -> GuildSettings:
-        """See `_SettingsForm.chosen`."""
+        """See `SettingsForm.chosen`."""
         model = settings.model
         if self._model is not None and self._model.values:
             model = self._model.values[0]

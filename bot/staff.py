@@ -8,16 +8,23 @@ from dataclasses import dataclass
 
 import discord
 
-from bot import previews, render
+from bot import budgets, previews, render
 from bot.controls import buttons
+from bot.markdown import is_id
 from bot.publishing import answer_link
 from bot.review_buttons import QueueButton, SuggestionButton
+from bot.splitting import MESSAGE_LIMIT
 from bot.texts import Texts, everyones, texts
 from eren_memory.app import App
+from eren_memory.budget_warnings import Warned
+from eren_memory.budgets import EVERY_GUILD
 from eren_memory.community import Queue, Review
 from eren_memory.domain import Note, NoteStatus
 from eren_memory.jobs import EVERYWHERE, Job
 
+_REASON = 80
+# A card that is longer may be cut where it is shown with others.
+_CARD = MESSAGE_LIMIT - 150
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +93,7 @@ class Staff:
 
     async def tell_author(self, note: Note, key: str, actor_id: str) -> None:
         """Let whoever suggested a note hear what became of it: privately, else where it was."""
-        if not note.author_id.isdigit():
+        if not is_id(note.author_id):
             return
         guild = self._client.get_guild(int(note.guild_id))
         t = everyones(guild)
@@ -121,15 +128,32 @@ class Staff:
                 text = t("job.failed", job=job.id, reason=reason)
                 await self._send(channel, Card(render.cut(text), buttons()))
             return
+        await self._tell_owner(texts(None)("job.failed", job=job.id, reason=reason))
+
+    async def budget_warning(self, warned: Warned) -> bool:
+        """Say that a budget is nearly used up, or is; False if those concerned could not be told."""
+        guild_id = warned.line.guild_id
+        if guild_id == EVERY_GUILD:
+            return await self._tell_owner(budgets.warning(texts(None), warned))
+        if (found := await self.channel(guild_id)) is None:
+            return True  # Nobody wants to be told.
+        channel, t = found
+        card = Card(render.cut(budgets.warning(t, warned)), buttons())
+        return await self._send(channel, card) is not None
+
+    async def _tell_owner(self, text: str) -> bool:
         if (info := self._client.application) is None:
-            return
+            return False
         owner = info.team.owner_id if info.team else info.owner.id
+        if owner is None:
+            return True
         try:
-            if owner is not None:
-                user = await self._client.fetch_user(owner)
-                await user.send(texts(None)("job.failed", job=job.id, reason=reason))
+            user = await self._client.fetch_user(owner)
+            await user.send(text)
         except discord.HTTPException as error:
-            _log.info("The owner could not be told of a job that failed: %s", error)
+            _log.warning("Who runs the bot could not be told: %s", error)
+            return False
+        return True
 
     async def review_card(self, t: Texts, review: Review) -> Card:
         """A complaint or a gap."""
@@ -164,14 +188,14 @@ class Staff:
         if note.source_url:
             lines.append(f"-# {render.url(note.source_url)}")
         if note.reason:
-            lines.append(f"-# {render.title_of(note.reason)}")
+            lines.append(f"-# {render.title_of(note.reason, _REASON)}")
         if note.question:
             lines += [t("card.question"), render.quoted(note.question, 300)]
         lines += [t("card.text"), previews.whole(t, note)]
         acts: tuple[str, ...] = ()
         if note.status is NoteStatus.DRAFT:
             # What is not shown whole is not approved unread: the form has all of it.
-            read = len(note.text) <= previews.READ
+            read = previews.is_whole(note) and len("\n".join(lines)) <= _CARD
             acts = ("approve", "edit", "reject") if read else ("edit", "reject")
         view = buttons(*(SuggestionButton(act, note.number, note.revision, t) for act in acts))
         return Card(render.cut("\n".join(lines)), view)

@@ -95,7 +95,9 @@ def read_back(message: discord.Message) -> tuple[str, list[Listed], list[str]]:
     above = next((n for n, line in enumerate(lines) if line.startswith(_HEAD)), len(lines))
     rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
     ids = [str(getattr(one, "custom_id", "")) for row in rows for one in row.children]
-    matches = [(re.fullmatch(r"eren:stale:\w+:(\d{1,10}):(\d{1,10})", one), one) for one in ids]
+    matches = [
+        (re.fullmatch(r"eren:stale:\w+:([0-9]{1,10}):([0-9]{1,9})", one), one) for one in ids
+    ]
     listed = dict.fromkeys(Listed(int(m[1]), int(m[2])) for m, _ in matches if m)
     return "\n".join(lines[:above]), list(listed), [one for m, one in matches if not m]
 

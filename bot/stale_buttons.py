@@ -28,7 +28,7 @@ class StaleButton(
     Control,
     template=(
         r"eren:stale:(?P<act>verify|edit|retire|later|done):"
-        r"(?P<number>\d{1,10}):(?P<revision>\d{1,10})"
+        r"(?P<number>[0-9]{1,10}):(?P<revision>[0-9]{1,9})"
     ),
 ):
     """An act on a note that has grown stale, in the revision that the message shows."""
@@ -82,7 +82,7 @@ class StaleButton(
         await interaction.followup.send(text, view=view, ephemeral=True)
 
 
-class TurnButton(Control, template=r"eren:audit:(?P<page>\d{1,4})"):
+class TurnButton(Control, template=r"eren:audit:(?P<page>[0-9]{1,4})"):
     """Goes to a page of what has grown stale, counted from 0."""
 
     def __init__(self, page: int, label: str) -> None:
@@ -141,7 +141,7 @@ async def _renewed(interaction: Interaction) -> stale.Page | None:
     turns = [
         TurnButton(int(found["page"]), _label(message, one))
         for one in others
-        if (found := re.fullmatch(r"eren:audit:(?P<page>\d{1,4})", one))
+        if (found := re.fullmatch(r"eren:audit:(?P<page>[0-9]{1,4})", one))
     ]
     app = desk(interaction).app
     return await stale.page(t, app, guild_of(interaction), head, listed, StaleButton, turns)

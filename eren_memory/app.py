@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,24 @@ from zoneinfo import ZoneInfo
 from eren_memory import parts
 from eren_memory.auditing import Auditor
 from eren_memory.calibrations import Calibrations
+from eren_memory.charging import ChargedModel
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
-from eren_memory.ledger import Audits, Communities, Findings, Records, Reviews, Runs, open_ledger
+from eren_memory.ledger import (
+    Audits,
+    Claims,
+    Communities,
+    Findings,
+    Records,
+    Reviews,
+    Runs,
+    Spending,
+    open_ledger,
+)
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
@@ -30,6 +41,7 @@ from eren_memory.privacy import Privacy
 from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
+from eren_memory.purse import Purse
 from eren_memory.reembedding import Reembedding
 from eren_memory.relevance import Task
 from eren_memory.retention import Swept, sweep
@@ -40,6 +52,9 @@ from eren_memory.watching import OnCall, WatchedModel, ping
 
 if TYPE_CHECKING:
     from eren_memory.schedule import Schedule
+
+# Discord repeats a message within minutes, if at all.
+_MESSAGES_KEPT = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +84,9 @@ class App:
     """Where the chat model is; may start it."""
     reembedding: Reembedding
     privacy: Privacy
+    purse: Purse
+    """The daily budgets."""
+    claims: Claims
 
     @property
     def embedder(self) -> Embedder:
@@ -111,6 +129,8 @@ class App:
 
     async def sweep(self, now: datetime) -> Swept:
         """Forget what is older than the settings promise."""
+        await self.purse.sweep(now - parts.kept(self.settings))
+        await self.claims.forget_before(now - _MESSAGES_KEPT)
         return await sweep(
             self.notebook,
             self.records,
@@ -184,19 +204,26 @@ async def open_app(
     start when something first needs them. `on_call` is told of every model call.
 
     Raises:
+        ConfigError: Settings contradict each other.
         LedgerError: The data folder or the database cannot be used.
     """
+    parts.check_budgets(settings)
     async with open_ledger(parts.database_url(settings)) as ledger:
         projections = Projections(
             ledger, parts.store(settings), parts.chosen(settings), partial(parts.embedder, settings)
         )
         await projections.begin()
+        communities = Communities(ledger)
+        purse = Purse(Spending(ledger), communities, settings, clock)
+        await purse.remember()
         server = parts.local_server(settings) if settings.wants_local_model else None
         connect = server.connect if server is not None else parts.remote(settings)
 
         def model_named(name: str) -> ChatModel:
-            model = OpenAIChat(name, connect, timeout=settings.model_timeout)
-            return model if on_call is None else WatchedModel(model, on_call)
+            model: ChatModel = OpenAIChat(name, connect, timeout=settings.model_timeout)
+            if on_call is not None:
+                model = WatchedModel(model, on_call)
+            return ChargedModel(model, purse.opened)
 
         model = model_named(server.model_name if server else settings.offered_models[0])
         notebook = Notebook(ledger, projections, Judge(model), clock)
@@ -210,7 +237,6 @@ async def open_app(
         eren, calibrations = eren_on(model)
         main, *further = settings.offered_models
         by_model, calibrations_of = {main: eren}, {main: calibrations}
-        communities = Communities(ledger)
         jobs = Jobs(Runs(ledger), partial(_zones, communities), settings.zone, clock)
         async with AsyncExitStack() as closing:
             # Closed in the other order, each even if another fails to close.
@@ -258,6 +284,8 @@ async def open_app(
                 connect,
                 reembedding,
                 Privacy(notebook, parts.beside_ledger(settings), reembedding.tidy, clock),
+                purse,
+                Claims(ledger),
             )
             beside = files_of_a_backup(settings)
             in_use = partial(getattr, app, "all_calibrations")

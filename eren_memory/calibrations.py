@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from eren_memory.errors import ConfigError
 from eren_memory.relevance import DEFAULT, Calibration, Polarity, SecondLook, Task, Weights
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Calibrations:
         self._names = (model, embedder, prompt)
         self._own = own
         self._known: dict[Key, Calibration] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._others: dict[str, Calibrations] = {}
 
     def of(self, embedder: str) -> Calibrations:
@@ -56,17 +59,9 @@ class Calibrations:
             self._others[embedder] = Calibrations(model, embedder, prompt, self._own)
         return self._others[embedder]
 
-    def forget(self) -> None:
-        """Read the operator's file again: it was written."""
-        self._known = None
-        self._others = {}
-
     def known(self, task: Task, *, logprobs: bool) -> Calibration | None:
         """The decision's parameters for exactly this key, if there are any. Raises as `get`."""
-        if self._known is None:
-            own = read(self._own) if self._own.is_file() else {}
-            self._known = _shipped() | own
-        return self._known.get(self.key(task, logprobs=logprobs))
+        return self._all().get(self.key(task, logprobs=logprobs))
 
     def key(self, task: Task, *, logprobs: bool) -> Key:
         """What a calibration is kept under."""
@@ -85,6 +80,30 @@ class Calibrations:
         key, values = self.key(task, logprobs=logprobs), self.get(task, logprobs=logprobs)
         made_of = [asdict(key), asdict(replace(values, fitted=None))]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+
+    def _all(self) -> dict[Key, Calibration]:
+        """What is known just now: the operator's file may be written by any process, at any time."""
+        seen = _stamp(self._own)
+        if self._known is not None and seen == self._seen:
+            return self._known
+        try:
+            own = read(self._own) if seen is not None else {}
+            self._known = _shipped() | own
+        except (ConfigError, OSError) as error:
+            if self._known is None:
+                raise
+            _log.warning("The calibrations stay as they were: %s", error)
+        self._seen = seen
+        return self._known
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Another one whenever the file is another; None where there is none."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def read(path: Path) -> dict[Key, Calibration]:

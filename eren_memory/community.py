@@ -38,6 +38,28 @@ class Digest(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GuildBudget:
+    """What a guild may use in a day; None leaves it to the operator, whose own limits hold anyway.
+
+    Attributes:
+        member_questions: Of one member.
+        role_questions: Of one member with a role, by its id; the most generous of somebody's roles
+            holds, in the place of `member_questions`.
+        questions: Of all members together.
+        tokens: Of all model calls for the guild.
+        money: What they may cost, in the currency of the operator's prices.
+        at_limit: What is done then, as `budgets.AtLimit` has it.
+    """
+
+    member_questions: int | None = None
+    role_questions: tuple[tuple[str, int], ...] = ()
+    questions: int | None = None
+    tokens: int | None = None
+    money: float | None = None
+    at_limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuildSettings:
     """What a guild's administrators chose. Ids are Discord's, as text; empty means the default.
 
@@ -58,6 +80,7 @@ class GuildSettings:
         length: How long they are.
         model: One of the models that the operator offers; None for the first.
         time_zone: Whose clocks jobs for the guild go by, such as Europe/Berlin; None for the operator's.
+        budget: What may be used in a day.
     """
 
     ask_roles: tuple[str, ...] = ()
@@ -73,6 +96,7 @@ class GuildSettings:
     length: Length = Length.SHORT
     model: str | None = None
     time_zone: str | None = None
+    budget: GuildBudget = GuildBudget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from contextlib import suppress
 from datetime import time
 from pathlib import Path
@@ -15,10 +16,18 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from eren_memory.errors import ConfigError
+from eren_memory.budgets import Instead
+from eren_memory.errors import BadInput, ConfigError
 
 DEFAULT_REMOTE_MODEL = "gpt-4.1-mini"
 LOCAL_MODEL = "local"
@@ -72,10 +81,16 @@ class Settings(BaseSettings):
     message_content: bool = False
     """Whether the bot has Discord's Message Content intent: follow-ups without a mention, and answers
     in channels without being asked."""
+    shard_count: int = Field(1, ge=1, le=10_000)
+    """Into how many shards Discord divides the servers; the same for all processes of a bot."""
+    shard_ids: Annotated[tuple[int, ...], NoDecode] = ()
+    """Those of this process, such as `0-3` or `0,2`; all where nothing is said."""
     questions_per_member: int = Field(10, ge=1)
     """A minute, for each member of each server."""
     questions_per_guild: int = Field(100, ge=1)
     """A minute, for each server."""
+    suggestions_per_member: int = Field(5, ge=1)
+    """That may wait for moderators at once, of each member of each server."""
     questions_at_once: int = Field(8, ge=1)
     """Answered at the same time; others wait for their turn."""
     answers_kept_days: int = Field(30, ge=1)
@@ -104,6 +119,20 @@ class Settings(BaseSettings):
 
     prices: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(default_factory=dict)
     """What a million prompt and completion tokens cost, by model: `gpt-4.1-mini=0.40/1.60`."""
+    budget_member_questions: int | None = Field(None, ge=1)
+    """Questions a day, of each member of each server; the most that a server may allow."""
+    budget_guild_questions: int | None = Field(None, ge=1)
+    """Questions a day, of each server."""
+    budget_guild_tokens: int | None = Field(None, ge=1)
+    """Tokens a day, of each server's model calls."""
+    budget_guild_money: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """What they may cost, in the currency of `prices`."""
+    budget_tokens: int | None = Field(None, ge=1)
+    """Tokens a day, of all servers together."""
+    budget_money: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """What they may cost together."""
+    budget_at_limit: str = "notes-only"
+    """What is done then, where a server chose nothing else: `notes-only`, `refuse`, `cheaper:MODEL`."""
     health_host: str = "127.0.0.1"
     """Address that health and metrics are served on."""
     health_port: int = Field(9464, ge=0, le=65_535)
@@ -138,6 +167,29 @@ class Settings(BaseSettings):
             raise ValueError(
                 "write MODEL=PROMPT/COMPLETION, such as gpt-4.1-mini=0.40/1.60"
             ) from None
+
+    @field_validator("budget_at_limit")
+    @classmethod
+    def _known_way(cls, given: str) -> str:
+        try:
+            return str(Instead.parse(given))
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("shard_ids", mode="before")
+    @classmethod
+    def _read_shards(cls, given: Any, info: ValidationInfo) -> Any:
+        count = info.data.get("shard_count")
+        if not isinstance(given, str) or count is None:
+            return given
+        ids = sorted(_shards(given, count))
+        shared = info.data.get("qdrant_url") and _is_postgresql(info.data.get("database_url"))
+        if len(ids) < count and not shared:
+            raise ValueError(
+                "it leaves shards to other processes, and those share a ledger and an index: set "
+                "EREN_DATABASE_URL to PostgreSQL and EREN_QDRANT_URL to a Qdrant server, the same for all"
+            )
+        return ids
 
     @field_validator("time_zone")
     @classmethod
@@ -179,12 +231,41 @@ class Settings(BaseSettings):
         further = (name.strip() for name in (self.models or "").split(","))
         return tuple(dict.fromkeys([self.model or DEFAULT_REMOTE_MODEL, *filter(None, further)]))
 
+    @property
+    def unpriced_models(self) -> tuple[str, ...]:
+        """Those of an endpoint that `prices` does not know; the embedded one costs nothing."""
+        if self.wants_local_model:
+            return ()
+        return tuple(one for one in self.offered_models if one not in self.prices)
+
 
 def _price(text: str) -> tuple[float, float]:
     prompt, completion = map(float, text.split("/"))
     if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
         raise ValueError(text)
     return prompt, completion
+
+
+def _shards(text: str, count: int) -> set[int]:
+    """The shards that `0-3,7` names. Raises `ValueError` with the cure."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError("write the numbers of this process's shards, such as 0-3 or 0,2")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"{first}-{last} is empty; write {last}-{first}")
+        if last >= count:
+            raise ValueError(
+                f"there is no shard {last}: with EREN_SHARD_COUNT={count} they are 0 to {count - 1}"
+            )
+        found.update(range(first, last + 1))
+    return found
+
+
+def _is_postgresql(url: str | None) -> bool:
+    return (url or "").startswith("postgres")
 
 
 def load_settings() -> Settings:

@@ -28,6 +28,7 @@ from eren_memory.terminal import (
     said,
     trace_text,
 )
+from eren_memory.text import shown
 
 HELP = """\
 Ask anything. What a note answers is answered from the note; the rest is the model's own.
@@ -157,7 +158,7 @@ async def converse(app: App, guild_id: str, actor_id: str) -> None:
         try:
             click.echo(f"{await session.execute(line)}\n")
         except ErenError as error:
-            click.echo(f"{error}\n")
+            click.echo(f"{shown(str(error))}\n")
 
 
 def _terminal_lines() -> Callable[[], Awaitable[str | None]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 from eren_memory.calibrations import Calibrations
+from eren_memory.charging import charged_to
 from eren_memory.community import Turn
 from eren_memory.domain import (
     Answer,
@@ -93,7 +94,7 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(method)
-        async with self._space(strategy) as space:
+        async with self._space(strategy, place) as space:
             search = partial(self._candidates, place=place, strategy=strategy, space=space)
             asking = self._asking(space, style, on_text, search)
             if conversation:
@@ -123,7 +124,7 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(DEFAULT_METHOD)
-        async with self._space(strategy) as space:
+        async with self._space(strategy, place) as space:
 
             async def search(text: str) -> Sequence[Candidate]:
                 return await self._notebook.search_with(
@@ -141,7 +142,7 @@ class Eren:
         """
         started = time.perf_counter()
         asked, strategy = question_text(claim, "claim"), self._strategy(method)
-        async with self._space(strategy) as space:
+        async with self._space(strategy, place) as space:
             candidates = await self._candidates(asked, place, strategy, space)
             asking = self._asking(space)
             checked = await strategy.check(asked, candidates, asking)
@@ -164,12 +165,17 @@ class Eren:
         Raises:
             ModelError: The model gave no usable answer.
         """
-        reply = await self._model.complete(proposing(note.text), max_tokens=_PROPOSAL_TOKENS)
+        with charged_to(note.guild_id):
+            reply = await self._model.complete(proposing(note.text), max_tokens=_PROPOSAL_TOKENS)
         return proposed(reply.text, [*note.probes.change, *note.probes.keep])
 
-    def _space(self, strategy: Strategy) -> AbstractAsyncContextManager[Projection]:
-        """The space in which a question begins, and stays to its end."""
-        return self._notebook.projector.using(searching=strategy.candidates > 0)
+    @asynccontextmanager
+    async def _space(self, strategy: Strategy, place: Place) -> AsyncIterator[Projection]:
+        """The space in which a question begins, and stays to its end; its calls are its guild's."""
+        searching = strategy.candidates > 0
+        with charged_to(place.guild_id):
+            async with self._notebook.projector.using(searching=searching) as space:
+                yield space
 
     def _asking(
         self,

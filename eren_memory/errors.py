@@ -7,6 +7,7 @@
     │   ├── UnreadableText          NUL, control characters, broken UTF-8
     │   ├── NoteNotFound
     │   ├── DuplicateNote           the notebook already says exactly this
+    │   ├── TooManyWaiting          so many suggestions of one person wait already
     │   ├── SimilarNotes            near notes say the same or something else; a person decides
     │   ├── RevisionMoved           somebody changed the note in between
     │   ├── NotInThatState          the note is retired, erased, not a draft …
@@ -26,6 +27,7 @@
     │   ├── ModelUnreachable        connection refused, reset, timed out, server error
     │   ├── ModelUnauthorised
     │   ├── ModelRateLimited
+    │   │   └── BudgetUsedUp        the day's budget: no call is made
     │   ├── ModelNotFound
     │   ├── PromptTooLong
     │   ├── ModelRefused            the endpoint or the model declined the request
@@ -67,6 +69,10 @@ class NoteNotFound(BadInput):
 
 class DuplicateNote(BadInput):
     """An active note of this guild already says exactly this."""
+
+
+class TooManyWaiting(BadInput):
+    """Somebody's suggestions wait for a decision; no more are taken from them until then."""
 
 
 class SimilarNotes(BadInput):
@@ -147,6 +153,10 @@ class ModelUnauthorised(ModelError):
 
 class ModelRateLimited(ModelError):
     """The endpoint's rate limit or quota is used up."""
+
+
+class BudgetUsedUp(ModelRateLimited):
+    """Our own daily budget is used up; the call was not made."""
 
 
 class ModelNotFound(ModelError):

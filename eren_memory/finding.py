@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from uuid import UUID
 
+from eren_memory.charging import charged_to
 from eren_memory.conflicts import Compared, Judge, alike
 from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, Place, View
 from eren_memory.embedder import Embedder
@@ -16,6 +18,7 @@ from eren_memory.index import Vectors
 from eren_memory.ledger import Ledger
 from eren_memory.projections import Projections
 from eren_memory.space import Projection
+from eren_memory.text import legible
 
 # Notes that a new one is compared with.
 _NEAR = 20
@@ -108,6 +111,8 @@ class Finder:
         Where another process holds the index, the notes that share most words are compared.
         """
         draft = draft.checked()
+        # As people read it: a text in disguise must not pass by what it contradicts.
+        draft = replace(draft, text=legible(draft.text))
         if not (await self.ledger.counts(guild_id)).get(NoteStatus.ACTIVE):
             return Compared()
         try:
@@ -120,9 +125,10 @@ class Finder:
             return Compared(by_model=False, compared=False)
         now = self._clock()
         living = [one for one in near if one.note.valid_until is None or now < one.note.valid_until]
-        return await self._judge.compare(
-            draft, [one for one in living if one.note.number != apart_from]
-        )
+        with charged_to(guild_id):
+            return await self._judge.compare(
+                draft, [one for one in living if one.note.number != apart_from]
+            )
 
     async def _search(
         self, view: View, text: str, limit: int, within: Projection | None = None

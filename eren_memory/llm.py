@@ -36,6 +36,14 @@ _REFUSED = (
 )
 
 
+# Marks that chat templates put between turns. Servers of open models read them wherever they stand, so
+# that a question or a note could speak in another's name.
+_TURN_MARK = re.compile(
+    r"<(?=[|\uff5c][^<>\s]{1,40}[|\uff5c]>|/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])",
+    re.IGNORECASE,
+)
+
+
 class Message(TypedDict):
     """One turn of a conversation, as endpoints take it."""
 
@@ -178,7 +186,7 @@ class OpenAIChat:
         """Send the request, again without what the endpoint refuses or ignores."""
         import openai
 
-        turns = cast("list[ChatCompletionMessageParam]", list(messages))
+        turns = cast("list[ChatCompletionMessageParam]", [_in_one_turn(one) for one in messages])
         while True:
             sent = self._parameters(asked)
             try:
@@ -265,6 +273,11 @@ class OpenAIChat:
         for name, dropped in _REFUSED:
             if name.search(named):
                 self._dropped |= dropped
+
+
+def _in_one_turn(message: Message) -> Message:
+    """The message without a mark that could end its turn and begin another's."""
+    return {**message, "content": _TURN_MARK.sub(r"\g<0> ", message["content"])}
 
 
 def _is_whole(stream: Any) -> bool:

@@ -17,9 +17,11 @@ from eren_memory.domain import (
     Note,
     NoteDraft,
     NoteStatus,
+    Place,
+    View,
     difference,
 )
-from eren_memory.errors import BadDate, BadInput
+from eren_memory.errors import BadDate, BadInput, DuplicateNote, TooManyWaiting
 from eren_memory.finding import Finder
 from eren_memory.ledger import Event, Unit
 from eren_memory.text import checked
@@ -58,6 +60,30 @@ class Notebook(Finder):
             await self._supersede(unit, supersedes, note)
             await unit.refuse_duplicate(note)
             await unit.insert([note], "add" if status is NoteStatus.ACTIVE else "suggest")
+        return note
+
+    async def suggest(self, place: Place, draft: NoteDraft, by: By, *, most: int) -> Note:
+        """Suggest a note that waits for approval; `most` of one person's may wait at once.
+
+        Whoever suggests learns nothing of notes that they could not see there.
+        """
+        draft, view = draft.checked(), View(place.guild_id, place.channels, self._clock())
+        async with self.act(place.guild_id, by) as unit:
+            if (count := await unit.waiting()) >= most:
+                raise TooManyWaiting(
+                    f"{count} of your suggestions wait for a moderator. Make another one when they "
+                    "have decided about one of these. Nothing was saved."
+                )
+            note = unit.made(draft, NoteStatus.DRAFT)
+            for same in (await unit.saying([draft.text], NoteStatus.ACTIVE)).values():
+                if same.visible_to(view):
+                    await unit.refuse_duplicate(note)
+            for same in (await unit.saying([draft.text], NoteStatus.DRAFT)).values():
+                if replace(same, status=NoteStatus.ACTIVE).visible_to(view):
+                    raise DuplicateNote(
+                        "That has been suggested already, and waits for a moderator."
+                    )
+            await unit.insert([note], "suggest")
         return note
 
     async def add_many(self, guild_id: str, drafts: Sequence[NoteDraft], by: By) -> list[Note]:

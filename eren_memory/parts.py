@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from eren_memory.auditing import Patience
 from eren_memory.background_embedder import BackgroundEmbedder
+from eren_memory.budgets import Instead
 from eren_memory.config import Settings
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
-from eren_memory.errors import LedgerError
+from eren_memory.errors import ConfigError, LedgerError
 from eren_memory.index import IndexStore
 from eren_memory.index.store import EdgeStore, ServerStore
 from eren_memory.llm import Endpoint
@@ -45,6 +46,20 @@ def beside_ledger(settings: Settings) -> Kept:
 def patience(settings: Settings) -> Patience:
     """How long an audit lets a note be."""
     return Patience(timedelta(days=settings.unverified_days), timedelta(days=settings.unused_days))
+
+
+def check_budgets(settings: Settings) -> None:
+    """Raise `ConfigError` for budgets that could not be kept."""
+    instead = Instead.parse(settings.budget_at_limit).model
+    if instead is not None and instead not in settings.offered_models:
+        raise ConfigError(
+            f"EREN_BUDGET_AT_LIMIT names {instead}, which is not offered. Add it to EREN_MODELS."
+        )
+    if (settings.budget_money or settings.budget_guild_money) and settings.unpriced_models:
+        raise ConfigError(
+            f"A budget in money needs the price of {settings.unpriced_models[0]}. Add it to "
+            "EREN_PRICES, or set the budget in tokens."
+        )
 
 
 def database_url(settings: Settings) -> str:

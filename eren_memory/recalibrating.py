@@ -60,6 +60,4 @@ async def recalibrate(
                 said = carried_over.fitted or "uncalibrated, as before: the defaults, carried over"
     if made:
         await asyncio.to_thread(kept.write, own, made)
-        for calibrations in every:
-            calibrations.of(after).forget()
     return said, agreed

@@ -5,6 +5,7 @@ Notes and answers are untrusted: characters that a terminal would obey are shown
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from eren_memory.text import first_line, shown
 if TYPE_CHECKING:
     from eren_memory.conflicts import Compared
 
+_LIKE_ORIGIN = re.compile(r"^([^\S\n]*)([\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58])", re.MULTILINE)
 _VERDICTS = {
     ClaimVerdict.SUPPORTED: "Yes: a note supports this.",
     ClaimVerdict.REFUTED: "No: a note refutes this.",
@@ -36,7 +38,9 @@ _VERDICTS = {
 
 def answer_text(answer: Answer) -> str:
     """The answer and the line that says where it comes from."""
-    return f"{shown(answer.text)}\n{_origin(answer.origin, answer.notes, answer.trace)}"
+    # A line of the answer's own must not pass for the one that says where it comes from.
+    text = _LIKE_ORIGIN.sub(r"\1\\\2", shown(answer.text))
+    return f"{text}\n{_origin(answer.origin, answer.notes, answer.trace)}"
 
 
 def check_text(checked: ClaimCheck) -> str:
@@ -136,6 +140,19 @@ def reembedding_text(state: Mapping[str, Any]) -> str:
         told.append(f"{kept['space']} is kept until {kept['until'][:10]}")
     told += [f"refused: {why}" for why in state["refused"].values()]
     return shown("; ".join(told)) or "none"
+
+
+def budget_text(state: Mapping[str, Any] | None) -> str:
+    """What is used of today's budgets, and what is done at their end."""
+    if state is None:
+        return "none"
+    told = [
+        f"{one['used']:,} of {one['limit']:,} {one['budget']} of the {one['of']} ({one['percent']} %)"
+        for one in state["today"]
+    ]
+    if most := state["questions_per_member"]:
+        told.append(f"{most:,} questions a member")
+    return shown("; ".join([*told, f"at the limit: {state['at_limit']}"]))
 
 
 def _value(value: object) -> str:

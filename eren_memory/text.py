@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from eren_memory.errors import EmptyText, TextTooLong, UnknownScope, UnreadableText
+from eren_memory.lookalikes import mixed, unmixed
 
 NOTE_LIMIT = 2_000
 """Characters in a note."""
@@ -15,6 +16,10 @@ _SCOPE_LIMIT = 50
 
 # Joiners inside emoji and Persian words: format characters that only shape what is seen.
 _JOINERS = {"\u200c", "\u200d"}
+# Letters, marks and symbols that show nothing.
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+# What may follow a digit or a sign: it makes an emoji of it.
+_EMOJI = {"\ufe0e", "\ufe0f"}
 
 
 def note_text(raw: str) -> str:
@@ -30,11 +35,18 @@ def question_text(raw: str, what: str = "question") -> str:
 def normalised(text: str) -> str:
     """The form in which two notes count as the same statement.
 
-    NFKC, case and spacing folded, and without the format characters that nobody sees.
+    NFKC, case and spacing folded, without what nobody sees, and with letters of another script that
+    stand among Latin ones as those that they look like: see `lookalikes`.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    unseen = {ord(char): None for char in {*folded} if unicodedata.category(char) == "Cf"}
-    return " ".join(folded.translate(unseen).split())
+    unseen = {ord(char): None for char in {*folded} if _unseen(char)}
+    return " ".join(unmixed(folded.translate(unseen)).split())
+
+
+def legible(text: str) -> str:
+    """A text as its reader sees it, to compare it by: NFKC, nothing unseen, no letters in disguise."""
+    seen = unicodedata.normalize("NFKC", "".join(char for char in text if not _unseen(char)))
+    return unmixed(seen.casefold()) if mixed(seen) else seen
 
 
 def answer_form(text: str) -> str:
@@ -49,13 +61,17 @@ def answer_form(text: str) -> str:
 
 def visible(text: str) -> bool:
     """Whether any character would show: not space, control or format (zero-width) characters."""
-    return any(unicodedata.category(char)[0] not in "ZC" for char in text)
+    return any(unicodedata.category(char)[0] not in "ZC" and not _unseen(char) for char in text)
 
 
 def shown(text: str) -> str:
-    """`text` with control, direction-changing and invisible characters written out as codes."""
+    """`text` with control, direction-changing and invisible characters written out as codes.
+
+    Other ends of a line than the usual one are among them.
+    """
     return "".join(
-        char if char in "\n\t" or _plain(char) else f"\\u{ord(char):04x}" for char in text
+        char if char in "\n\t" or _plain(char, before) else f"\\u{ord(char):04x}"
+        for before, char in zip(f" {text}", text, strict=False)
     )
 
 
@@ -101,5 +117,18 @@ def _unreadable(char: str) -> bool:
     return category == "Cs" or (category == "Cc" and char not in "\n\r\t")
 
 
-def _plain(char: str) -> bool:
-    return char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf"}
+def _plain(char: str, before: str) -> bool:
+    """Whether a character may be shown as it is behind another one."""
+    if char in _JOINERS or _selects(char):
+        # Each shapes the sign before it: a run of them, or one behind a plain letter, hides something.
+        sign = char in _EMOJI and (before.isdecimal() or before in "#*")
+        return sign or not (before.isascii() or before in _JOINERS or _selects(before))
+    return char not in _FILLERS and unicodedata.category(char) not in {"Cc", "Cf", "Zl", "Zp"}
+
+
+def _selects(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+def _unseen(char: str) -> bool:
+    return char in _FILLERS or _selects(char) or unicodedata.category(char) == "Cf"

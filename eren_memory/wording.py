@@ -28,6 +28,13 @@ _NEGATION = re.compile(
     r"unable|incapable|\w+n['\u2019]t)\b",
     re.IGNORECASE,
 )
+# Words that deny or limit what is said, also in some other languages.
+_LIMITS = re.compile(
+    rf"{_NEGATION.pattern}|\b(?:only|unless|except|hardly|rarely|seldom|false|untrue|nicht|kein\w*|nie|"
+    r"niemals|niemand|nur|außer|pas|jamais|aucun\w*|sauf|nunca|jamás|ningun\w*|ningún|salvo|nessun\w*|"
+    r"niet|geen|nooit)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,11 @@ def linked(question: str, one: str, other: str) -> bool:
 def differ_in_negation(one: str, other: str) -> bool:
     """Whether just one of two texts is negated: by an odd number of English negations."""
     return len(_NEGATION.findall(one)) % 2 != len(_NEGATION.findall(other)) % 2
+
+
+def limits(text: str) -> int:
+    """How many words of a text deny or limit what it says."""
+    return len(_LIMITS.findall(text))
 
 
 def masked(notes: Sequence[str], question: str) -> Masked:

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from eren_memory.app import App
 from eren_memory.community import Asked, Complaint, GuildSettings, Queue, Used
 from eren_memory.domain import By, Note, NoteDraft, NoteStatus, Probes
+from eren_memory.ledger.budget_schema import budget_holds, budget_members
 from eren_memory.ledger.schema import metadata, spaces
 from eren_memory.ledger.upkeep_schema import findings
 
@@ -78,6 +79,11 @@ async def filled(app: App) -> dict[str, Note]:
         times = {"found_at": NOW, "seen_at": NOW, "snoozed_until": NOW + timedelta(days=9)}
         row = key | counted | times | {"snoozed_by": PERSON}
         await connection.execute(sa.insert(findings), [row])
+        spent = {"guild_id": GUILD, "day": "2026-05-04", "member_id": PERSON, "questions": 1}
+        spent |= {"tokens": 9, "cost": 0}
+        await connection.execute(sa.insert(budget_members), [spent])
+        hold = spent | {"id": uuid7(), "whole_day": "2026-05-04", "expires_at": NOW}
+        await connection.execute(sa.insert(budget_holds), [hold])
         await connection.execute(sa.update(spaces).values(wished_by=PERSON, wished_at=NOW))
     return {"note": note, "draft": draft, "rejected": turned_down, "approved": approved}
 

@@ -64,6 +64,27 @@ async def test_models_share_the_notebook_and_not_the_calibration(
     assert origins == [Origin.NOTEBOOK, Origin.MODEL]
 
 
+async def test_a_calibration_counts_from_the_next_question_on_and_a_damaged_file_changes_nothing(
+    settings: Settings, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+):
+    endpoint.when(READING, Reply("yes: at noon", probability=0.95))
+    own = own_calibrations(settings)
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), By("ann"))
+        calibrate(settings)
+        assert (await app.eren.answer(QUESTION, PLACE)).origin is Origin.NOTEBOOK
+        key = Key("scripted", "hashed-words", PROMPT_VERSION, True, Task.QUESTION)
+        never = Calibration(Weights(-99, 0, 0), CALIBRATION.retrieval, gate=0, doubtful=0)
+        calibrations.write(own, {key: never})
+        assert (await app.eren.answer(QUESTION, PLACE)).origin is Origin.MODEL
+        own.write_text("no calibrations at all")
+        assert (await app.eren.answer(QUESTION, PLACE)).origin is Origin.MODEL
+        assert caplog.text.count("The calibrations stay as they were") == 1
+        own.unlink()
+        calibrate(settings)
+        assert (await app.eren.answer(QUESTION, PLACE)).origin is Origin.NOTEBOOK
+
+
 async def test_every_models_connection_is_closed_with_the_application(
     settings: Settings, endpoint: Endpoint
 ):
@@ -82,4 +103,4 @@ async def test_the_embedded_model_has_no_alternatives(settings: Settings):
 
 
 def _clients(app: App) -> list[object]:
-    return [eren._model._client for eren in app.by_model.values()]  # type: ignore[attr-defined]
+    return [eren._model._model._client for eren in app.by_model.values()]  # type: ignore[attr-defined]

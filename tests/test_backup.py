@@ -23,6 +23,7 @@ from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BackupRefused
 from eren_memory.ledger import Ledger, back_up, open_ledger, restore
 from eren_memory.ledger.schema import identity, metadata, outbox, spaces
+from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
 from tests.conftest import on_both
 from tests.test_transfer import ANN, BOB, fill
 
@@ -52,7 +53,7 @@ async def dump(ledger: Ledger) -> dict[str, list[Any]]:
         return {
             table.name: sorted(map(tuple, await connection.execute(sa.select(table))), key=repr)
             for table in metadata.sorted_tables
-            if table not in {outbox, spaces, identity}
+            if table not in {outbox, spaces, identity, heard_messages, published_commands}
         }
 
 

@@ -241,3 +241,25 @@ async def test_what_only_reads_the_ledger_loads_no_engine(settings: Settings, wo
     )
     _, err = await child.communicate()
     assert (child.returncode, err.decode()) == (0, "")
+
+
+async def test_status_says_what_is_used_of_the_days_budget(eren: CommandLine):
+    limited = {"EREN_BUDGET_GUILD_TOKENS": "40", "EREN_BUDGET_MEMBER_QUESTIONS": "5"}
+    assert (await eren("status", "--json")).data["budget"] is None
+    await eren("ask", "Who painted it?", **limited)
+    state = (await eren("status", "--json", **limited)).data["budget"]
+    [line] = state["today"]
+    assert (line["budget"], line["of"], line["used"], line["limit"], line["percent"]) == (
+        "tokens", "guild", 10, 40, 25,
+    )  # fmt: skip
+    assert line["until"].endswith("+00:00")
+    assert (state["questions_per_member"], state["at_limit"]) == (5, "notes-only")
+    assert [(one["model"], one["calls"]) for one in state["models"]] == [("scripted", 1)]
+    told = (await eren("status", **limited)).out
+    assert "10 of 40 tokens of the guild (25 %); 5 questions a member; at the limit" in told
+
+
+async def test_the_command_line_asks_nothing_of_the_model_beyond_the_budget(eren: CommandLine):
+    spent = {"EREN_BUDGET_TOKENS": "10"}
+    assert (await eren("ask", "Who painted it?", **spent)).status == 0
+    assert "Today's budget is used up" in (await eren("ask", "Who?", **spent)).refusal

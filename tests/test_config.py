@@ -86,3 +86,62 @@ def test_passwords_within_addresses_count_as_secrets():
         discord_token="the token",
     )
     assert {"p%40ss", "p@ss", "the token"} == {*settings.secrets}
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What several processes share."""
+    monkeypatch.setenv("EREN_DATABASE_URL", "postgresql://eren:pass@db/eren")
+    monkeypatch.setenv("EREN_QDRANT_URL", "http://qdrant:6333")
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize(
+    ("ids", "meant"),
+    [("0-3", [0, 1, 2, 3]), ("0,2", [0, 2]), (" 5 - 6 , 0, 6", [0, 5, 6]), ("7", [7]), ("", [])],
+)
+def test_shards_are_named_one_by_one_or_as_a_range(
+    monkeypatch: pytest.MonkeyPatch, ids: str, meant: list[int]
+):
+    monkeypatch.setenv("EREN_SHARD_COUNT", "8")
+    monkeypatch.setenv("EREN_SHARD_IDS", ids)
+    assert [*load_settings().shard_ids] == meant
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize(
+    ("count", "ids", "said"),
+    [
+        ("8", "8", "there is no shard 8: with EREN_SHARD_COUNT=8 they are 0 to 7"),
+        ("8", "0-999999999", "write the numbers"),
+        ("8", "3-1", "3-1 is empty; write 1-3"),
+        ("8", "-1", "write the numbers of this process's shards, such as 0-3 or 0,2"),
+        ("8", "all", "write the numbers"),
+        ("8", "0,,1", "write the numbers"),
+        ("8", "٣", "write the numbers"),
+        ("0", "0", "EREN_SHARD_COUNT"),
+    ],
+)
+def test_shards_that_cannot_be_are_refused_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, count: str, ids: str, said: str
+):
+    monkeypatch.setenv("EREN_SHARD_COUNT", count)
+    monkeypatch.setenv("EREN_SHARD_IDS", ids)
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert said in str(refused.value)
+    assert "EREN_SHARD_" in str(refused.value)
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("missing", ["EREN_DATABASE_URL", "EREN_QDRANT_URL"])
+def test_shards_are_left_to_others_only_where_ledger_and_index_are_shared(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+):
+    monkeypatch.setenv("EREN_SHARD_COUNT", "2")
+    monkeypatch.setenv(missing, "")
+    monkeypatch.setenv("EREN_SHARD_IDS", "1")
+    with pytest.raises(ConfigError, match=f"other processes.*{missing}"):
+        load_settings()
+    monkeypatch.setenv("EREN_SHARD_IDS", "0-1")
+    assert [*load_settings().shard_ids] == [0, 1]

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from eren_memory.config import SECRETS_FOLDER, Settings
+from eren_memory.config import SECRETS_FOLDER, Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "bot" / "Dockerfile").read_text()
@@ -47,8 +47,39 @@ def test_the_compose_file_follows_the_specification():
 
 def test_the_bot_and_qdrant_start_alone_and_the_rest_by_profile():
     assert {name: one.get("profiles", []) for name, one in SERVICES.items()} == {
-        "bot": [], "qdrant": [], "postgresql": ["postgresql"], "model": ["model"],
+        "bot": [], "bot-2": ["processes"], "qdrant": [], "postgresql": ["postgresql"],
+        "model": ["model"],
     }  # fmt: skip
+
+
+def test_processes_of_the_bot_differ_in_their_shards_and_in_nothing_else():
+    bot, second = deepcopy(SERVICES["bot"]), deepcopy(SERVICES["bot-2"])
+    shards = [one["environment"].pop("EREN_SHARD_IDS") for one in (bot, second)]
+    # Nothing in the first is every shard; the second has to say which are its own.
+    assert shards == ["${BOT_SHARD_IDS:-}", "${BOT_2_SHARD_IDS:-1}"]
+    assert second.pop("profiles") == ["processes"]
+    assert bot == second
+
+
+def test_what_the_guide_has_for_two_processes_is_what_they_accept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    given = re.search(
+        r"^COMPOSE_PROFILES=postgresql,processes\n(?:[A-Z_0-9]+=.*\n)+", guide, re.MULTILINE
+    )
+    assert given is not None
+    lines = dict(line.split("=", 1) for line in given[0].splitlines())
+    assert {*lines} <= {"COMPOSE_PROFILES", "EREN_SHARD_COUNT", "BOT_SHARD_IDS", "BOT_2_SHARD_IDS"}
+    (tmp_path / ".env").write_text(given[0])
+    monkeypatch.setenv("EREN_QDRANT_URL", SERVICES["bot"]["environment"]["EREN_QDRANT_URL"])
+    monkeypatch.setenv("EREN_DATABASE_URL", "postgresql://eren:PASSWORD@postgresql/eren")
+    served: list[int] = []
+    for name in ("BOT_SHARD_IDS", "BOT_2_SHARD_IDS"):
+        monkeypatch.setenv("EREN_SHARD_IDS", lines[name])
+        settings = load_settings()
+        served += settings.shard_ids
+    assert served == list(range(settings.shard_count))
 
 
 @every_service
@@ -65,7 +96,7 @@ def test_every_service_is_confined(name: str):
 @every_service
 def test_no_service_runs_as_root(name: str):
     service = SERVICES[name]
-    if name == "bot":
+    if "build" in service:
         user = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)[-1]
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     else:
@@ -75,7 +106,7 @@ def test_no_service_runs_as_root(name: str):
 
 @every_service
 def test_every_service_says_whether_it_is_well(name: str):
-    if name == "bot":
+    if "build" in SERVICES[name]:
         assert "HEALTHCHECK" in DOCKERFILE
     else:
         assert {"test", "interval", "timeout", "retries"} <= SERVICES[name]["healthcheck"].keys()
@@ -92,6 +123,7 @@ def test_only_the_bot_reaches_qdrant_and_the_database():
     assert COMPOSE["networks"]["inside"]["internal"] is True
     assert SERVICES["qdrant"]["networks"] == SERVICES["postgresql"]["networks"] == ["inside"]
     assert {*SERVICES["bot"]["networks"]} == {"inside", "outside"}
+    assert {name for name, one in SERVICES.items() if "build" in one} == {"bot", "bot-2"}
 
 
 def test_every_variable_that_is_set_is_a_setting_and_none_is_a_secret():

@@ -11,6 +11,7 @@ import pytest
 from bot.metrics import Metrics
 from eren_memory.cli import cli
 from eren_memory.config import Settings
+from tests.pictures import architecture
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,6 +63,33 @@ def test_the_page_of_commands_is_current():
     assert (ROOT / "docs" / "cli.md").read_text() == reference, "run: make docs"
 
 
+def test_the_page_of_the_architecture_is_current():
+    assert architecture.page(architecture.PAGE.read_text()) == architecture.PAGE.read_text(), (
+        "run: make docs"
+    )
+    assert architecture.PICTURE.read_text() == architecture.picture(), "run: make docs"
+
+
+def test_the_walk_through_the_architecture_names_files_that_exist():
+    text = architecture.PAGE.read_text()
+    for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|/))`", text):
+        assert any((ROOT / place / name).exists() for place in (".", "eren_memory")), name
+
+
+def test_what_the_troubleshooting_quotes_is_what_the_program_says():
+    told = (ROOT / "docs" / "operating.md").read_text().split("## Troubleshooting")[1]
+    files = [one for name in ("bot", "eren_memory") for one in (ROOT / name).rglob("*.[pt][yo]*")]
+    source = "\n".join(one.read_text() for one in files if one.suffix in (".py", ".toml"))
+    # A sentence goes on over the lines of its literal; a field may stand between its halves.
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    source = source.replace("{SECRETS_FOLDER}", "EREN_SECRETS_DIR")
+    quoted = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", told)
+    assert len(quoted) > 15
+    for sentence in quoted:
+        for part in re.split(r"\s*(?:…|\(FileNotFoundError\))\s*", sentence):
+            assert part in source, sentence
+
+
 def test_every_setting_stands_in_the_table_of_settings():
     table = (ROOT / "docs" / "operating.md").read_text()
     for name, field in Settings.model_fields.items():
@@ -91,6 +119,12 @@ def test_every_command_says_what_it_does():
                 walk(below)
 
     walk(cli)
+
+
+def test_the_readme_leads_to_every_page():
+    table = (ROOT / "README.md").read_text().split("## Documentation")[1].split("\n## ")[0]
+    linked = set(re.findall(r"\]\(docs/(\w+\.md)\)", table))
+    assert linked == {one.name for one in (ROOT / "docs").glob("*.md")}
 
 
 def test_links_between_pages_lead_somewhere():

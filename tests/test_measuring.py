@@ -17,7 +17,9 @@ from eren_memory.domain import Place
 from eren_memory.errors import BadInput
 from eren_memory.evaluation import methods, plots
 from eren_memory.evaluation.bench_notebook import GUILD, fill, open_bench
+from eren_memory.evaluation.conflict_pairs import half
 from eren_memory.evaluation.measure import Wanted, measure, plan
+from eren_memory.evaluation.reading import load
 from eren_memory.evaluation.report import rebuild
 from eren_memory.relevance import Task
 from eren_memory.strategies import Strategy
@@ -464,8 +466,24 @@ def test_a_method_that_cannot_be_used_is_named(given: str, fault: str):
         methods.chosen(given)
 
 
+def example(mark: str) -> str:
+    """The documentation's Python that has a mark in it."""
+    blocks = EXAMPLE.read_text(encoding="utf-8").split("```python\n")[1:]
+    [code] = [one for one in (block.split("```")[0] for block in blocks) if mark in one]
+    return code
+
+
+def test_the_documentations_way_to_the_held_half_leaves_notes_in_and_questions_out(tmp_path: Path):
+    published = [one | {"id": number} for number, one in enumerate(entries())]
+    write(tmp_path / "cfh_filtered.json", published)
+    exec(example("import half"), {})
+    whole, held = load(tmp_path / "cfh_filtered.json"), load(tmp_path / "held.json")
+    assert [one.statements for one in held.edits] == [one.statements for one in whole.edits]
+    assert [bool(one.cases) for one in held.edits] == [half(one.id) == 1 for one in whole.edits]
+
+
 async def test_the_example_of_the_documentation_runs(reader: Settings, data: Path, tmp_path: Path):
-    code = EXAMPLE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    code = example("class Longest")
     (tmp_path / "my_method.py").write_text(code, encoding="utf-8")
     eren = CommandLine(reader)
     ran = await eren(

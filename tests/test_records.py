@@ -295,3 +295,11 @@ async def test_an_entry_that_still_comes_up_is_not_forgotten(app: App):
     await app.sweep(NOW + kept + timedelta(days=1))
     [review] = await app.reviews.waiting("g", 9)
     assert review.count == 2
+
+
+async def test_a_message_that_was_taken_stays_so_for_a_day_and_is_then_forgotten(app: App):
+    assert await app.claims.hear([1, 2], NOW)
+    await app.sweep(NOW + timedelta(hours=23))
+    assert not await app.claims.hear([2, 3], NOW)
+    await app.sweep(NOW + timedelta(hours=25))
+    assert await app.claims.hear([1, 2, 3], NOW)

@@ -287,7 +287,8 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
         db.executescript(
             "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
             "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
-            "DROP INDEX ix_notes_source_url; DROP TABLE forgotten; ALTER TABLE outbox DROP COLUMN scrub;"
+            "DROP INDEX ix_notes_source_url; DROP TABLE heard_messages; DROP TABLE published_commands;"
+            "DROP TABLE forgotten; ALTER TABLE outbox DROP COLUMN scrub;"
             "ALTER TABLE outbox DROP COLUMN space; UPDATE alembic_version SET version_num = '0003';"
             "INSERT INTO outbox (note_id) SELECT id FROM notes WHERE number = 1;"
         )
@@ -427,8 +428,6 @@ class TestThresholds:
         await app.reembedding.step()
         await app.notebook.ledger.spaces.drop(NEW)
         await app.reembedding.tidy()
-        for one in app.reembedding._calibrations:
-            one.forget()
         done = await go_to(app)
         assert done.calibration == "its own"
         assert any("fitted by hand" in str(one.fitted) for one in read(file).values())

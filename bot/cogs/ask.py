@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import discord
 from discord import app_commands
@@ -21,6 +22,7 @@ from eren_memory.text import QUESTION_LIMIT
 if TYPE_CHECKING:
     from bot.client import ErenBot
 
+_T = TypeVar("_T")
 
 # Discord waits three seconds; the ledger is given half of that.
 _PROMPTLY = 1.5
@@ -95,21 +97,29 @@ class Ask(commands.Cog):
             claim=claim,
             about=about,
         )
-        await self._admit(interaction, request, private=private)
+        request = await self._admit(interaction, request, private=private)
         await self._desk.asker.ask(request, InteractionSpot(interaction, private=private))
 
-    async def _admit(self, interaction: Interaction, request: Request, *, private: bool) -> None:
+    async def _admit(self, interaction: Interaction, request: Request, *, private: bool) -> Request:
         """Refuse before acknowledging, so that only the asker sees it; unless that takes too long."""
-        try:
-            async with asyncio.timeout(_PROMPTLY):
-                await self._desk.require(Right.ASK, interaction)
-            self._desk.asker.admit(request, mine(interaction))
-        except TimeoutError:
+        asker, t, user = self._desk.asker, mine(interaction), interaction.user
+        deadline = asyncio.get_running_loop().time() + _PROMPTLY
+
+        async def promptly(work: Callable[[], Awaitable[_T]]) -> _T:
+            if not interaction.response.is_done():
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        return await work()
+                except TimeoutError:
+                    await interaction.response.defer(ephemeral=private, thinking=True)
+            return await work()
+
+        settings = await promptly(lambda: self._desk.require(Right.ASK, interaction))
+        asker.admit(request, t)
+        admitted = await promptly(lambda: asker.reserve(request, settings, user, t))
+        if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=private, thinking=True)
-            await self._desk.require(Right.ASK, interaction)
-            self._desk.asker.admit(request, mine(interaction))
-        else:
-            await interaction.response.defer(ephemeral=private, thinking=True)
+        return admitted
 
 
 def _words(interaction: Interaction, message: discord.Message) -> str:

@@ -14,8 +14,8 @@ from discord.ext import commands
 
 from bot.access import Right, may
 from bot.asking import Request
-from bot.desk import channels
-from bot.failures import Refused
+from bot.desk import channels, now
+from bot.failures import Refused, plain
 from bot.spots import MessageSpot
 from bot.texts import everyones
 from eren_memory.community import Asked, GuildSettings
@@ -98,15 +98,21 @@ class Listen(commands.Cog):
         return None
 
     async def _answer(self, message: discord.Message, parent: Asked | None) -> None:
-        settings, spot = await self._desk.settings(_guild(message)), MessageSpot(message)
+        settings, ours = await asyncio.gather(
+            self._desk.settings(_guild(message)), self._ours(message)
+        )
+        if not ours:
+            return
+        spot = MessageSpot(message)
         try:
             request = self._meant(message, parent, settings)
             self._desk.asker.admit(request, request.t)
+            request = await self._desk.asker.reserve(request, settings, message.author, request.t)
             with suppress(discord.HTTPException):  # A courtesy.
                 await message.channel.typing()
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError) as error:
-            await spot.show(str(error))
+            await spot.show(plain(error))
 
     def _meant(
         self, message: discord.Message, parent: Asked | None, settings: GuildSettings
@@ -156,8 +162,11 @@ class Listen(commands.Cog):
             text = "\n".join(one.clean_content for one in burst.messages)[-QUESTION_LIMIT:]
             if burst.helped or not may(Right.ASK, settings, last.author):
                 return
+            if not await self._ours(*burst.messages):
+                return
             request = self._request(last, text, unasked=True, quiet=settings.auto_quiet)
             self._desk.asker.admit(request, request.t)
+            request = await self._desk.asker.reserve(request, settings, last.author, request.t)
             spot = MessageSpot(last, wanted=lambda: not burst.helped)
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError, discord.HTTPException) as error:
@@ -168,8 +177,14 @@ class Listen(commands.Cog):
 
     async def _decline(self, message: discord.Message) -> None:
         text = everyones(None)("refused.no_server")
-        if not self._desk.asker.limits.wait("", str(message.author.id)):
+        if await self._ours(message) and not self._desk.asker.limits.wait(
+            "", str(message.author.id)
+        ):
             await message.channel.send(text)
+
+    async def _ours(self, *messages: discord.Message) -> bool:
+        """Whether no other process has begun to answer them, nor this one before a restart."""
+        return await self._desk.app.claims.hear([one.id for one in messages], now())
 
     def _request(self, message: discord.Message, text: str, **more: Any) -> Request:
         return Request(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST = 200
 
 
-class NextButton(Control, template=r"eren:review:(?P<place>\d{1,6})"):
+class NextButton(Control, template=r"eren:review:(?P<place>[0-9]{1,6})"):
     """Goes to an entry of the queue, counted from 0."""
 
     def __init__(self, place: int, t: Texts, *, back: bool = False) -> None:
@@ -60,19 +60,21 @@ class ReviewCog(commands.Cog, name="Review"):
 async def show(interaction: Interaction, place: int) -> None:
     """Show one entry: suggestions first, then complaints, then gaps."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
-    drafts = await at.app.notebook.ledger.newest(guild, _MOST, status=NoteStatus.DRAFT)
+    ledger = at.app.notebook.ledger
+    drafts = (await ledger.counts(guild)).get(NoteStatus.DRAFT, 0)
     reviews = await at.app.reviews.waiting(guild, _MOST)
-    total = len(drafts) + len(reviews)
+    total = drafts + len(reviews)
     if total == 0:
         await interaction.edit_original_response(content=t("review.empty"), view=None)
         return
     place = min(place, total - 1)
-    # The oldest suggestion has waited longest.
-    card = (
-        at.staff.suggestion_card(t, drafts[-1 - place])
-        if place < len(drafts)
-        else await at.staff.review_card(t, reviews[place - len(drafts)])
-    )
+    if place < drafts and (found := await ledger.drafts(guild, 1, place)):
+        card = at.staff.suggestion_card(t, found[0])
+    elif reviews:
+        card = await at.staff.review_card(t, reviews[max(place - drafts, 0)])
+    else:  # Somebody decided about the last one meanwhile.
+        await interaction.edit_original_response(content=t("review.empty"), view=None)
+        return
     if place > 0:
         card.view.add_item(NextButton(place - 1, t, back=True))
     if place < total - 1:
@@ -82,7 +84,7 @@ async def show(interaction: Interaction, place: int) -> None:
         "review.head",
         place=place + 1,
         total=total,
-        suggestions=len(drafts),
+        suggestions=drafts,
         complaints=counts["complaint"],
         gaps=counts["gap"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import render, selftest
+from bot import budgets, render, selftest
 from bot.access import Right
+from bot.budget_form import MOST_QUESTIONS, BudgetForm
 from bot.controls import Interaction, Lasting
-from bot.desk import desk, guild_of, now
+from bot.desk import by, desk, guild_of, now
+from bot.failures import Refused
 from bot.setup_forms import AnswersForm, PeopleForm, PlacesForm
 from bot.texts import Texts, mine
 from eren_memory.community import GuildSettings
@@ -28,7 +30,7 @@ _SPANS = (1, 7, 30)
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
 class Setup(commands.GroupCog, group_name="eren", group_description="How I work in this server"):
-    """`/eren setup|status|usage`."""
+    """`/eren setup|status|usage|quota`."""
 
     def __init__(self, bot: ErenBot) -> None:
         self._desk = bot.desk
@@ -60,22 +62,54 @@ class Setup(commands.GroupCog, group_name="eren", group_description="How I work 
             if interaction.client.latency == interaction.client.latency
             else "–",
         )
+        standing = await app.purse.standing(guild_of(interaction), settings)
         states = await app.jobs.overview(guild_of(interaction))
-        page = render.cut("\n".join([text, "", render.jobs_list(t, states)]))
+        lines = [text, budgets.summary(t, standing), "", render.jobs_list(t, states)]
+        page = render.cut("\n".join(lines))
         await interaction.edit_original_response(content=page)
 
     @app_commands.command()
     async def usage(self, interaction: Interaction) -> None:
         """What questions came to lately, and what they cost."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._desk.require(Right.ADMINISTRATE, interaction)
+        settings = await self._desk.require(Right.ADMINISTRATE, interaction)
         guild, present = guild_of(interaction), now()
         spans = [
             await self._desk.app.records.spent(guild, present - timedelta(days=days), days)
             for days in _SPANS
         ]
-        page = render.usage_page(mine(interaction), spans)
-        await interaction.edit_original_response(content=page)
+        t = mine(interaction)
+        standing = await self._desk.app.purse.standing(guild, settings)
+        page = f"{render.usage_page(t, spans)}\n\n{budgets.page(t, standing)}"
+        await interaction.edit_original_response(content=render.cut(page))
+
+    @app_commands.command()
+    @app_commands.describe(
+        role="Whose members; leave it out to see every quota",
+        questions="How many each of them may ask in a day; leave it out to remove the quota",
+    )
+    async def quota(
+        self,
+        interaction: Interaction,
+        role: discord.Role | None = None,
+        questions: app_commands.Range[int, 1, MOST_QUESTIONS] | None = None,
+    ) -> None:
+        """How many questions a day members of a role may ask, in the place of what everybody may."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        settings = await self._desk.require(Right.ADMINISTRATE, interaction)
+        t = mine(interaction)
+        if role is None:
+            if questions is not None:
+                raise Refused(t("budget.which_role"))
+            page = budgets.quotas(t, settings.budget)
+            await interaction.edit_original_response(content=render.cut(page))
+            return
+        budget = budgets.with_quota(t, settings.budget, str(role.id), questions)
+        chosen = replace(settings, budget=budget)
+        await self._desk.app.communities.choose(
+            guild_of(interaction), chosen, by(interaction), now()
+        )
+        await interaction.edit_original_response(content=render.cut(budgets.quotas(t, budget)))
 
 
 class SetupView(Lasting):
@@ -86,7 +120,7 @@ class SetupView(Lasting):
         if t is not None:
             self.people.label, self.places.label = t("setup.people"), t("setup.places")
             self.answers.label = t("setup.answers")
-            self.check.label = t("setup.check")
+            self.budget.label, self.check.label = t("setup.budget"), t("setup.check")
 
     @discord.ui.button(label="People", custom_id="eren:setup:people")
     async def people(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
@@ -108,6 +142,14 @@ class SetupView(Lasting):
         form = AnswersForm(mine(interaction), settings, at.app.models, show)
         await interaction.response.send_modal(form)
 
+    @discord.ui.button(label="Budget", custom_id="eren:setup:budget")
+    async def budget(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
+        """What may be used in a day."""
+        at = desk(interaction)
+        settings = await at.require(Right.ADMINISTRATE, interaction)
+        form = BudgetForm(mine(interaction), settings, at.app, show)
+        await interaction.response.send_modal(form)
+
     @discord.ui.button(label="Check", custom_id="eren:setup:check")
     async def check(self, interaction: Interaction, _: discord.ui.Button[Any]) -> None:
         """The self-test again."""
@@ -118,7 +160,7 @@ class SetupView(Lasting):
 async def show(interaction: Interaction, settings: GuildSettings) -> None:
     """The setup page: what is chosen, and what is missing."""
     t, guild = mine(interaction), interaction.guild
-    values = asdict(settings)
+    values = {one.name: getattr(settings, one.name) for one in fields(settings)}
     lines = [t("setup.title")]
     lines += [f"{t(f'setup.{name}')}: {_shown(t, name, value)}" for name, value in values.items()]
     found: list[str] = []
@@ -145,6 +187,8 @@ def _shown(t: Texts, name: str, value: Any) -> str:
     if name in ("staff_channel", "auto_channels"):
         ids = [value] if isinstance(value, str) else value or []
         return ", ".join(f"<#{one}>" for one in ids) or t("value.none")
+    if name == "budget":
+        return budgets.chosen(t, value)
     if name == "auto_quiet":
         return t(f"setup.quiet_{'yes' if value else 'no'}")
     if name in ("model", "time_zone"):

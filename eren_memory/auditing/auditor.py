@@ -12,6 +12,7 @@ from uuid import UUID
 
 from eren_memory.auditing.asking import Asking, Budget, BudgetSpent
 from eren_memory.auditing.telling import Patience, pair_basis, stands, told
+from eren_memory.charging import charged_to
 from eren_memory.conflicts import Kind
 from eren_memory.domain import By, Note, NoteStatus
 from eren_memory.engine import Eren
@@ -84,7 +85,8 @@ class Auditor:
             LedgerError: Nothing can be read or written.
         """
         async with self._turns[guild_id]:
-            return await self._audit(guild_id, eren, calls, progress)
+            with charged_to(guild_id):
+                return await self._audit(guild_id, eren, calls, progress)
 
     async def _audit(
         self,

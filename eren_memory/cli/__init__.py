@@ -26,6 +26,7 @@ from eren_memory.cli import (
     system,
 )
 from eren_memory.errors import ErenError
+from eren_memory.text import shown
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,7 +76,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except ErenError as error:
-        click.echo(f"eren: {error}", err=True)
+        click.echo(f"eren: {shown(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader left, as in `eren note list | head`; nothing more can be said to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _SECONDS_BETWEEN_LINES = 30
+# Of what JSON leaves as it is: C1 control characters, and those that hide or turn text around.
+_OBEYED = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -123,7 +126,13 @@ def run(work: Callable[[], Awaitable[_T]]) -> _T:
 
 def emit(data: Any, text: str, *, as_json: bool) -> None:
     """Print `data` as JSON or `text` for people."""
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else text)
+    click.echo(_json(data) if as_json else text)
+
+
+def _json(data: Any) -> str:
+    """JSON that is safe on a terminal too: what it would obey, or nobody sees, is written as codes."""
+    plain = json.dumps(data, ensure_ascii=False)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", plain)
 
 
 @contextmanager

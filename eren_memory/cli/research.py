@@ -68,7 +68,7 @@ def calibrate(
 
     With --from-feedback nothing is asked: answers that people rated or corrected say whether another
     threshold would have decided better. It changes nothing without --apply; a bot that runs uses it
-    after its next start.
+    from its next question on.
     """
     if from_feedback == (data is not None) or (apply and not from_feedback):
         raise click.UsageError(

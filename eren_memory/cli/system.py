@@ -13,6 +13,7 @@ from eren_memory.config import load_settings
 
 if TYPE_CHECKING:
     from eren_memory.jobs import JobState
+    from eren_memory.purse import Standing
     from eren_memory.reconciling import Reconciled
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def status(guild: str, *, as_json: bool) -> None:
     """Say what is configured, how many notes there are, and whether the decision is calibrated."""
     from eren_memory.relevance import Task
-    from eren_memory.terminal import reembedding_text
+    from eren_memory.terminal import budget_text, reembedding_text
 
     async def work() -> dict[str, Any]:
         async with opened() as app:
@@ -42,6 +43,9 @@ def status(guild: str, *, as_json: bool) -> None:
                 "guild": guild,
                 "notes": {str(one): count for one, count in counts.items()},
                 "waiting_for_index": await app.notebook.ledger.outbox.count(),
+                "budget": _plain_budget(
+                    await app.purse.standing(guild, await app.communities.settings(guild))
+                ),
                 "jobs": [_plain_job(one) for one in await app.jobs.overview(guild)],
             }
 
@@ -49,10 +53,48 @@ def status(guild: str, *, as_json: bool) -> None:
     jobs = data["jobs"]
     told = {**data, "notes": ", ".join(f"{n} {s}" for s, n in data["notes"].items()) or "none"}
     del told["jobs"]
+    told["budget"] = budget_text(data["budget"])
     told["reembedding"] = reembedding_text(data["reembedding"])
     lines = [f"{name.replace('_', ' '):<18} {value}" for name, value in told.items()]
     lines += ["", *(_job_line(one) for one in jobs)]
     emit(data, "\n".join(lines), as_json=as_json)
+
+
+def _plain_budget(standing: Standing | None) -> dict[str, Any] | None:
+    """How the guild's day stands, as JSON; None without a budget. Money in its currency."""
+    from eren_memory.budgets import EVERY_GUILD, MICRO
+
+    if standing is None:
+        return None
+    return {
+        "questions_per_member": standing.member,
+        "at_limit": str(standing.instead),
+        "today": [
+            {
+                "budget": line.budget,
+                "of": "installation" if line.guild_id == EVERY_GUILD else "guild",
+                "used": line.used / MICRO if line.budget == "money" else line.used,
+                "limit": line.most / MICRO if line.budget == "money" else line.most,
+                "percent": line.percent,
+                "until": standing.ends[line.guild_id == EVERY_GUILD].isoformat(),
+            }
+            for line in standing.lines
+        ],
+        "models": [
+            {
+                "model": bill.model,
+                "calls": bill.usage.calls,
+                "prompt_tokens": bill.usage.prompt_tokens,
+                "completion_tokens": bill.usage.completion_tokens,
+                "cost": bill.cost / MICRO,
+            }
+            for bill in standing.bills
+        ],
+        "members": [
+            {"member": one.member_id, "questions": one.used.questions, "tokens": one.used.tokens}
+            for one in standing.spenders
+        ],
+    }
 
 
 def _plain_job(state: JobState) -> dict[str, Any]:

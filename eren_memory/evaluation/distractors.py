@@ -1,4 +1,4 @@
-"""Notes that belong to no edit of the file, to make a notebook large."""
+"""Notes that belong to no edit of the file, for a notebook that is large."""
 
 from __future__ import annotations
 

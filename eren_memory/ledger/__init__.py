@@ -2,6 +2,7 @@
 
 from eren_memory.ledger.archive import Manifest, back_up, restore
 from eren_memory.ledger.audits import Audits
+from eren_memory.ledger.claims import Claims
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.findings import Findings
 from eren_memory.ledger.forgetting import Forgotten
@@ -12,14 +13,18 @@ from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.spaces import Space
+from eren_memory.ledger.spending import Bill, Hold, Spender, Spending
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
     "Audits",
+    "Bill",
+    "Claims",
     "Communities",
     "Event",
     "Findings",
     "Forgotten",
+    "Hold",
     "Lease",
     "Ledger",
     "Manifest",
@@ -32,6 +37,8 @@ __all__ = [
     "Runs",
     "Space",
     "SpaceState",
+    "Spender",
+    "Spending",
     "Unit",
     "back_up",
     "open_ledger",

@@ -28,6 +28,7 @@ from eren_memory.ledger import database, forgotten
 from eren_memory.ledger.forgetting import forget, people
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import SCHEMA_VERSION, guilds, identity, metadata, outbox, spaces
+from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
 
 _FORMAT = 1
 _AGAIN = By("restore")
@@ -37,8 +38,8 @@ _BATCH = 1_000
 _LOCKED = (
     "guilds", "outbox", "spaces", "notes", "revisions", "audit_events", "answers", "reviews",
 )  # fmt: skip
-# What is said of indexes, which are built again.
-_OF_THE_INDEX = (outbox, spaces)
+# What is said of indexes, which are built again, and of Discord at this moment.
+_LEFT_OUT = (outbox, spaces, heard_messages, published_commands)
 # What reading an archive that somebody cut, flipped or wrote by hand may raise.
 _DAMAGE = (
     AttributeError, BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError,
@@ -73,7 +74,7 @@ async def back_up(
         with ZipFile(part, "w", ZIP_DEFLATED, strict_timestamps=False) as archive:
             async with ledger.snapshot() as connection:
                 for table in metadata.sorted_tables:
-                    if table in _OF_THE_INDEX:
+                    if table in _LEFT_OUT:
                         continue
                     found_rows = await connection.stream(sa.select(table))
                     rows[table.name] = await _write(archive, file, table, found_rows)
@@ -183,7 +184,7 @@ def _load(
     present.drop_all(connection)
     database.migrate_to(connection, manifest.schema_version)
     then = sa.MetaData()
-    kept = {*ours} - {*(table.name for table in _OF_THE_INDEX), "alembic_version"}
+    kept = {*ours} - {*(table.name for table in _LEFT_OUT), "alembic_version"}
     then.reflect(connection, only=lambda name, _: name in kept)
     if then.tables.keys() != manifest.rows.keys():
         raise ValueError(manifest.rows)

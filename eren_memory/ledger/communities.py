@@ -12,6 +12,12 @@ from uuid_utils.compat import uuid7
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
 from eren_memory.errors import LedgerError
+from eren_memory.ledger.budget_schema import (
+    budget_days,
+    budget_members,
+    budget_models,
+    budget_warnings,
+)
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import audit_events, communities
 from eren_memory.ledger.upkeep_schema import audits, job_runs
@@ -45,6 +51,20 @@ class Communities:
             rows = (await connection.execute(query)).all()
         chosen = {row.guild_id: row.settings.get("time_zone") for row in rows}
         return {guild: zone for guild, zone in chosen.items() if zone}
+
+    async def with_days(self) -> dict[str, GuildSettings]:
+        """The settings of each guild that chose a budget, or when its days begin."""
+        query = sa.select(communities.c.guild_id, communities.c.settings)
+        async with self._ledger.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        try:
+            return {
+                row.guild_id: _ADAPTER.validate_python(row.settings)
+                for row in rows
+                if row.settings.get("time_zone") or any((row.settings.get("budget") or {}).values())
+            }
+        except ValidationError as error:
+            raise LedgerError("The settings of a guild cannot be read.") from error
 
     async def choose(self, guild_id: str, chosen: GuildSettings, by: By, now: datetime) -> None:
         """Save a guild's settings; the audit trail says who changed what."""
@@ -101,7 +121,8 @@ class Communities:
             return [(row.guild_id, row.left_at) for row in await connection.execute(query)]
 
     async def forget(self, guild_id: str) -> None:
-        """Delete what a guild chose, when it was audited, and when jobs ran for it."""
+        """Delete what a guild chose and used, when it was audited, and when jobs ran for it."""
+        used = (budget_days, budget_members, budget_models, budget_warnings)
         async with self._ledger.writing() as connection:
-            for table in (communities, audits, job_runs):
+            for table in (communities, audits, job_runs, *used):
                 await connection.execute(sa.delete(table).where(table.c.guild_id == guild_id))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eren_memory.domain import REVISED, Probes
+from eren_memory.ledger.budget_schema import budget_holds, budget_members
 from eren_memory.ledger.mentions import Mention
 from eren_memory.ledger.schema import (
     answer_messages,
@@ -156,6 +157,14 @@ async def _wished(connection: AsyncConnection, person: str) -> _Rows:
     )
 
 
+async def _budget(connection: AsyncConnection, person: str) -> _Rows:
+    return await _some(connection, budget_members.c.member_id == person, (*budget_members.c,))
+
+
+async def _under_way(connection: AsyncConnection, person: str) -> _Rows:
+    return await _some(connection, budget_holds.c.member_id == person, (*budget_holds.c,))
+
+
 SECTIONS: Mapping[str, tuple[str, Callable[[AsyncConnection, str], Awaitable[_Rows]]]] = {
     "questions": ("answers.asker_id", _questions),
     "feedback": ("feedback.member_id", _feedback),
@@ -167,6 +176,8 @@ SECTIONS: Mapping[str, tuple[str, Callable[[AsyncConnection, str], Awaitable[_Ro
     "corrected_answers": ("answers.trace", _corrected),
     "decided": ("reviews.closed_by", _decided),
     "put_off": ("findings.snoozed_by", _put_off),
+    "budget": ("budget_members.member_id", _budget),
+    "budget_under_way": ("budget_holds.member_id", _under_way),
     "embedding_models": ("spaces.wished_by", _wished),
 }
 """Each section of what is told: the place that it tells of, and what reads it."""

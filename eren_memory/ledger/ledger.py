@@ -132,6 +132,22 @@ class Ledger:
         async with self.reading() as connection:
             return [rows.to_note(row) for row in await connection.execute(query)]
 
+    async def drafts(self, guild_id: str, limit: int, offset: int = 0) -> list[Note]:
+        """Suggestions of a guild: everybody's oldest first, then everybody's next.
+
+        So whoever suggests much keeps nobody else waiting.
+        """
+        turn = sa.func.row_number().over(partition_by=notes.c.author_id, order_by=notes.c.number)
+        query = (
+            sa.select(notes)
+            .where(notes.c.guild_id == guild_id, notes.c.status == NoteStatus.DRAFT)
+            .order_by(turn, notes.c.number)
+            .limit(limit)
+            .offset(offset)
+        )
+        async with self.reading() as connection:
+            return [rows.to_note(row) for row in await connection.execute(query)]
+
     async def numbered(self, guild_id: str, digits: str, limit: int) -> list[Note]:
         """Notes of a guild whose numbers begin with these digits, the lowest first."""
         number = sa.cast(notes.c.number, sa.String)

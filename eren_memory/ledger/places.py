@@ -12,7 +12,7 @@ from enum import Enum
 import sqlalchemy as sa
 
 # Their tables are among those of `metadata` only once they were imported.
-from eren_memory.ledger import forgotten, upkeep_schema  # noqa: F401
+from eren_memory.ledger import budget_schema, forgotten, upkeep_schema  # noqa: F401
 from eren_memory.ledger.schema import metadata
 
 
@@ -109,6 +109,23 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
         "result": Holds.NOBODY,
         "holder": Holds.NOBODY,
     },
+    "budget_days": {"guild_id": Holds.NOBODY, "day": Holds.NOBODY},
+    "budget_holds": {
+        "guild_id": Holds.NOBODY,
+        "day": Holds.NOBODY,
+        "whole_day": Holds.NOBODY,
+        "member_id": Holds.PERSON,
+    },
+    "budget_members": {
+        "guild_id": Holds.NOBODY,
+        "day": Holds.NOBODY,
+        "member_id": Holds.PERSON,
+    },
+    "budget_models": {"guild_id": Holds.NOBODY, "day": Holds.NOBODY, "model": Holds.NOBODY},
+    "budget_warnings": {"guild_id": Holds.NOBODY, "day": Holds.NOBODY, "budget": Holds.NOBODY},
+    # Ids of messages, not of who wrote them.
+    "heard_messages": {"message_id": Holds.NOBODY},
+    "published_commands": {"application_id": Holds.NOBODY, "digest": Holds.NOBODY},
     # Says of nobody who they are; see `forgotten`.
     "forgotten": {"digest": Holds.NOBODY, "salt": Holds.NOBODY},
 }

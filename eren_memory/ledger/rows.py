@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eren_memory.domain import REVISED, Note, NoteStatus
+from eren_memory.domain import LARGEST_NUMBER, REVISED, Note, NoteStatus
 from eren_memory.errors import NoteNotFound
 from eren_memory.ledger.schema import notes
 from eren_memory.text import normalised
@@ -50,7 +50,8 @@ def to_revised(row: Any) -> dict[str, Any]:
 async def one_note(connection: AsyncConnection, guild_id: str, number: int) -> Note:
     """The note with that number. Raises `NoteNotFound`."""
     query = sa.select(notes).where(notes.c.guild_id == guild_id, notes.c.number == number)
-    row = (await connection.execute(query)).one_or_none()
+    # A button's id or a file may name a number that no database can hold.
+    row = (await connection.execute(query)).one_or_none() if number <= LARGEST_NUMBER else None
     if row is None:
         raise NoteNotFound(f"There is no note #{number} here. List the notes to see their numbers.")
     return to_note(row)

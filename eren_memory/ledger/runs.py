@@ -94,7 +94,7 @@ class Runs:
         is not begun again at once at each restart.
         """
         async with self._ledger.writing() as connection:
-            present = await _present(connection)
+            present = await clock_of(connection)
             claimed = await connection.execute(
                 sa.update(job_runs)
                 .where(_is(run.key), job_runs.c.token == run.token)
@@ -114,7 +114,7 @@ class Runs:
     async def renew(self, lease: Lease) -> bool:
         """Hold a lease for as long again; False if it is another's by now."""
         async with self._ledger.writing() as connection:
-            until = await _present(connection) + timedelta(seconds=lease.seconds)
+            until = await clock_of(connection) + timedelta(seconds=lease.seconds)
             return await _change(connection, lease, {"expires_at": until})
 
     async def succeeded(self, lease: Lease, result: str, now: datetime) -> bool:
@@ -144,12 +144,12 @@ class Runs:
 
     async def _some(self, where: sa.ColumnElement[bool]) -> dict[Key, Run]:
         async with self._ledger.reading() as connection:
-            present = await _present(connection)
+            present = await clock_of(connection)
             rows = (await connection.execute(sa.select(job_runs).where(where))).all()
         return {(row.job, row.guild_id): _run(row, present) for row in rows}
 
 
-async def _present(connection: AsyncConnection) -> datetime:
+async def clock_of(connection: AsyncConnection) -> datetime:
     """One clock for all: the server's, or that of the only machine that can have the file open."""
     if connection.dialect.name != "postgresql":
         return datetime.now(UTC)

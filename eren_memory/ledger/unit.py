@@ -88,6 +88,12 @@ class Unit:
         )
         return {rows.text_hash(note.text): note for note in found}
 
+    async def waiting(self) -> int:
+        """How many suggestions of whoever acts wait for a decision."""
+        mine = (notes.c.guild_id == self._guild_id, notes.c.author_id == self.by.actor_id)
+        query = sa.select(sa.func.count()).where(*mine, notes.c.status == NoteStatus.DRAFT)
+        return int((await self._connection.execute(query)).scalar_one())
+
     @staticmethod
     def statement(text: str) -> str:
         """The key under which `saying` finds a text."""

@@ -1,4 +1,4 @@
-"""Tables of the upkeep: what audits found, asked and have to know, and how the jobs went.
+"""Tables of the upkeep: what audits found, asked and have to know, how the jobs went, who does what.
 
 No text of a note stands here: where a note is named, its id is enough.
 """
@@ -118,4 +118,24 @@ job_runs = sa.Table(
     sa.Column("token", sa.Integer, nullable=False),
     sa.Column("holder", sa.String(64)),
     sa.Column("expires_at", UtcDateTime),
+)
+
+# Messages that a process has begun to answer; kept for a day. Of several processes that see a message
+# the one that makes the row answers.
+heard_messages = sa.Table(
+    "heard_messages",
+    metadata,
+    sa.Column("message_id", sa.String(64), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index(None, "at"),
+)
+
+# The commands that Discord knows of each application, and until when a process is telling it others.
+published_commands = sa.Table(
+    "published_commands",
+    metadata,
+    sa.Column("application_id", sa.String(64), primary_key=True),
+    # SHA-256 of the commands.
+    sa.Column("digest", sa.String(64)),
+    sa.Column("claimed_until", UtcDateTime),
 )

@@ -34,6 +34,7 @@ from eren_memory.relevance import (
     is_unsure,
 )
 from eren_memory.strategies.base import Asking, Checked, Outcome
+from eren_memory.strategies.quoting import voiced
 from eren_memory.strategies.several import Pair, bridged, divided, read_jointly
 from eren_memory.strategies.testimony import (
     Testimony,
@@ -164,7 +165,7 @@ async def _from_note(question: str, heard: Testimony, p: float, asking: Asking) 
     except (ModelUnreachable, ModelRateLimited):
         return Outcome(note, Origin.NOTEBOOK, Path.NOTE_QUOTED, notes, heard.verdict, p)
     answer = shown.unmasked(again.text)
-    text = answer if copied(again, answer, note) else note
+    text = voiced(answer, note) if copied(again, answer, note) else note
     return Outcome(text, Origin.NOTEBOOK, Path.ACCEPTED_REREAD, notes, heard.verdict, p)
 
 

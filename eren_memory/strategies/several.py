@@ -16,7 +16,8 @@ from eren_memory.domain import Candidate
 from eren_memory.prompts import reading
 from eren_memory.relevance import NOT_COPIED
 from eren_memory.strategies.base import Asking
-from eren_memory.strategies.testimony import copied, says_yes
+from eren_memory.strategies.quoting import quotes, voiced
+from eren_memory.strategies.testimony import says_yes
 from eren_memory.verdicts import parse_reading
 from eren_memory.wording import linked, named
 
@@ -68,9 +69,10 @@ async def read_jointly(question: str, pair: Pair, asking: Asking) -> Joint:
     )
     answer = parse_reading(reply.text).answer
     verdict = says_yes(reply)
-    if answer is None or not copied(reply, answer, " ".join(texts)):
+    source = next((text for text in texts if answer and quotes(answer, text)), None)
+    if answer is None or source is None or reply.cut:
         return Joint(min(verdict, NOT_COPIED), None)
-    return Joint(verdict, answer)
+    return Joint(verdict, voiced(answer, source))
 
 
 def _fit(*pair: Candidate) -> bool:

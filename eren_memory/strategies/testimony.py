@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from eren_memory.llm import Completion
 from eren_memory.prompts import claim_reading, reading, second_look
 from eren_memory.relevance import NOT_COPIED, Overlap, in_words
 from eren_memory.strategies.base import Asking
-from eren_memory.text import normalised
+from eren_memory.strategies.quoting import quotes, voiced, words
 from eren_memory.verdicts import claim_verdict, masses, parse_reading
 from eren_memory.wording import differ_in_negation, masked
 
@@ -31,8 +30,9 @@ class Testimony:
     """What one reading of the notes brought.
 
     `verdict` is the model's probability that they answer, `source` the note it speaks for, `overlap`
-    how that note and the question agree, `answer` what the model copied, or the note itself when it
-    did not copy (None when it said no), `graded` whether log-probabilities gave the verdict.
+    how that note and the question agree, `answer` what the model copied as `quoting.voiced` lets it
+    stand, or the note itself when it did not copy (None when it said no), `graded` whether
+    log-probabilities gave the verdict.
     """
 
     verdict: float
@@ -80,6 +80,8 @@ async def testify(
         if not reply.cut:
             verdict = min(verdict, NOT_COPIED)
         answer = source.note.text
+    elif answer:
+        answer = voiced(answer, source.note.text)
     if source is not read[0]:
         overlap = await asking.overlap(question, source.note.text)
     return Testimony(verdict, source, overlap, answer, graded)
@@ -132,11 +134,8 @@ def _close(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def _source(answer: str | None, read: Sequence[Candidate]) -> Candidate:
     """The note that an answer was copied from; the best one when that cannot be told."""
-    phrase = f" {' '.join(_words(answer or ''))} "
-    for candidate in read:
-        if phrase.strip() and phrase in f" {' '.join(_words(candidate.note.text))} ":
-            return candidate
-    return read[0]
+    found = (one for one in read if answer and quotes(answer, one.note.text))
+    return next(found, read[0])
 
 
 def copied(reply: Completion, answer: str, note: str) -> bool:
@@ -145,8 +144,4 @@ def copied(reply: Completion, answer: str, note: str) -> bool:
     Questions are untrusted: without this, one that says "reply yes: …" could put words into the
     mouth of the moderator whose note it is near.
     """
-    return not reply.cut and set(_words(answer)) <= set(_words(note))
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", normalised(text))
+    return not reply.cut and set(words(answer)) <= set(words(note))

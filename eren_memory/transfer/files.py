@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,9 @@ _LINE_LIMIT = 32_000_000
 # Fields that CSV holds as JSON; the others are text.
 _JSON = {"probes", HISTORY}
 # A spreadsheet would compute a cell that begins so; the apostrophe makes it text, and is doubled
-# where the text has it already, so that nothing is lost.
-_BEGINNING = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-_FORMULA = re.compile(f"'*{_BEGINNING}")
-_ESCAPED = re.compile(f"'+{_BEGINNING}")
+# where the text has it already, so that nothing is lost. One that is set up for another country divides
+# cells at semicolons, whatever is quoted: what comes after one, or on a new line, may begin a cell too.
+_FORMULA = re.compile(r"(\A|[;\t\r\n][^\S\t\r\n]*\"*)('*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 class Writer(Protocol):
@@ -109,7 +109,7 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     text = json.dumps(value, ensure_ascii=False) if name in _JSON else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'\2", text)
 
 
 def _jsonl(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
@@ -117,7 +117,7 @@ def _jsonl(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            found = json.loads(line, object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             fault = f"The line is not JSON ({error.msg}, column {error.colno})."
             raise _AtLine(number, fault) from None
@@ -138,7 +138,7 @@ def _csv(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
     if "text" not in names:
         raise _AtLine(1, "The first line must name the columns, text among them.")
-    if repeated := {name for name in names if names.count(name) > 1}:
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise _AtLine(
             1, f"The column {min(repeated)!r:.40} stands there twice; one text is enough."
         )
@@ -157,15 +157,24 @@ def _csv(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
 
 
 def _value(name: str, cell: str, line: int) -> Any:
-    text = cell[1:] if _ESCAPED.match(cell) else cell
+    text = _FORMULA.sub(lambda found: found[1] + found[2][1:], cell)
     if not text:
         return None
     if name not in _JSON:
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise _AtLine(line, f"The cell {name} is not JSON.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Record:
+    """An object; of a field that stands there twice people would read one and we the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the field {twice!r:.40} stands there twice")
+    return found
 
 
 def _lines(file: IO[bytes]) -> Iterator[str]:

@@ -7,7 +7,8 @@ statement already. So importing a file again changes nothing, and completes what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ async def import_notes(
     batch = by.batch or uuid7()
     counts = dict.fromkeys(Outcome, 0)
     seen = Seen()
-    for lines in _batches(path):
+    async for lines in _read(path):
         async with notebook.look(guild_id, by) as unit:
             for one in await _planned(unit, guild_id, path, lines, seen):
                 counts[one.outcome] += 1
@@ -74,7 +75,7 @@ async def import_notes(
         return Imported(*(counts[one] for one in Outcome))
     total, done = sum(counts.values()), 0
     counts = dict.fromkeys(Outcome, 0)
-    for lines in _batches(path):
+    async for lines in _read(path):
         try:
             async with notebook.act(guild_id, by, batch) as unit:
                 planned = await _planned(unit, guild_id, path, lines, Seen())
@@ -95,6 +96,13 @@ async def import_notes(
             "Import it again."
         )
     return Imported(*(counts[one] for one in Outcome))
+
+
+async def _read(path: Path) -> AsyncIterator[list[tuple[int, Row]]]:
+    """The batches, read in a thread: a file may have millions of lines and not one note."""
+    batches = _batches(path)
+    while (lines := await asyncio.to_thread(next, batches, None)) is not None:
+        yield lines
 
 
 def _batches(path: Path) -> Iterator[list[tuple[int, Row]]]:

@@ -28,6 +28,7 @@ Record = dict[str, Any]
 HISTORY = "history"
 # More than anybody makes, and room to go on counting.
 _MOST_REVISIONS = 10**9
+_LONGEST_TOLD = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,12 @@ def _name(value: Any) -> str:
 def _number(value: Any, largest: int = LARGEST_NUMBER) -> int:
     number = value if isinstance(value, int) and not isinstance(value, bool) else int(_text(value))
     if not 1 <= number <= largest:
-        raise BadInput(f"{number} is not between 1 and {largest}.")
+        raise BadInput(f"{_brief(number)} is not between 1 and {largest}.")
     return number
+
+
+def _brief(number: int) -> str:
+    return str(number) if abs(number) < _LONGEST_TOLD else "That number"
 
 
 def _moment(value: Any) -> datetime:

@@ -74,6 +74,12 @@ class World:
         backend.emit(event, payload)
         await self.env.settle()
 
+    def payload(self, message: Any) -> dict[str, Any]:
+        """A message as Discord has it now, with who wrote it and what it replies to."""
+        channel_id = getattr(message, "channel_id", None) or message.channel.id
+        stored = self.env.backend.get_message(channel_id, message.id)
+        return dict(serializers.message_payload(self.env.backend, stored))
+
     def demote(self, member: Any) -> None:
         """Take every role from a member."""
         self.env.backend.edit_member(self.guild.id, member.id, {"role_ids": []})
@@ -81,8 +87,7 @@ class World:
     async def click_forged(self, member: Any, message: Any, custom_id: str) -> Any:
         """A click that Discord would not let through: on a button that the message does not have."""
         channel_id = getattr(message, "channel_id", None) or message.channel.id
-        stored = self.env.backend.get_message(channel_id, message.id)
-        payload = dict(serializers.message_payload(self.env.backend, stored))
+        payload = self.payload(message)
         button = {"type": 2, "style": 2, "label": "forged", "custom_id": custom_id}
         payload["components"] = [{"type": 1, "components": [button]}]
         [channel] = [one for one in self.guild.channels.values() if one.id == channel_id]

@@ -19,6 +19,8 @@ from aiohttp import WSMsgType, web
 
 ROOT = Path(__file__).parents[2]
 BOT, GUILD, CHANNEL, FORUM, MOD_ROLE = "1000", "2000", "3000", "3500", "4000"
+# Of two shards the second has it.
+OTHER_GUILD, OTHER_CHANNEL = str((1 << 22) + 2000), "3001"
 _MANAGE_MESSAGES = 1 << 13
 # The process is the real one; only where Discord is found is another.
 _ELSEWHERE = """\
@@ -39,6 +41,31 @@ class Call:
     path: str
     body: Any
     at: float
+    token: str = ""
+    """Of the bot that asked; none stands in what answers an interaction."""
+    made: str = ""
+    """The id of the message that came of it."""
+
+
+@dataclass
+class Session:
+    """A shard's connection, or what it missed while there was none."""
+
+    id: str
+    shard: int
+    count: int
+    socket: web.WebSocketResponse
+    sequence: int = 0
+    missed: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, event: str, data: Any) -> None:
+        self.sequence += 1
+        payload = {"op": 0, "t": event, "s": self.sequence, "d": data}
+        if self.socket.closed:
+            self.missed.append(payload)
+        else:
+            with contextlib.suppress(ConnectionError):
+                await self.socket.send_json(payload)
 
 
 @dataclass
@@ -50,10 +77,13 @@ class Discord:
     identified: int = 0
     resumed: int = 0
     commands: list[dict[str, Any]] = field(default_factory=list)
-    _socket: web.WebSocketResponse | None = None
-    _sequence: int = 0
+    sessions: list[Session] = field(default_factory=list)
+    guilds: dict[str, str] = field(default_factory=lambda: {GUILD: CHANNEL})
+    """Each with its channel."""
+    acknowledged: set[str] = field(default_factory=set)
+    refuses: int | None = None
+    """With this code it ends the connection of whoever identifies."""
     _ids: int = 10_000
-    _missed: list[dict[str, Any]] = field(default_factory=list)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     faults: list[tuple[str, str, int]] = field(default_factory=list)
     """Method, part of the path, status: the next such request fails so, once."""
@@ -66,28 +96,24 @@ class Discord:
         return [one for one in self.calls if one.method == method and part in one.path]
 
     async def dispatch(self, event: str, data: Any) -> None:
-        self._sequence += 1
-        payload = {"op": 0, "t": event, "s": self._sequence, "d": data}
-        if self._socket is None or self._socket.closed:
-            self._missed.append(payload)
-        else:
-            await self._socket.send_json(payload)
+        """Tell every process that has the guild's shard."""
+        guild = int(data.get("guild_id", GUILD))
+        for session in [*self.sessions]:
+            if (guild >> 22) % session.count == session.shard:
+                await session.send(event, data)
 
     async def drop(self) -> None:
         """Ask the bot to reconnect, as Discord does every few hours."""
-        assert self._socket is not None
         self.ready.clear()
-        await self._socket.send_json({"op": 7, "d": None})
+        await self.sessions[-1].socket.send_json({"op": 7, "d": None})
 
     async def forget_session(self) -> None:
         """Have the bot begin anew: Discord no longer knows its session."""
-        assert self._socket is not None
         self.ready.clear()
-        await self._socket.send_json({"op": 9, "d": False})
+        await self.sessions.pop().socket.send_json({"op": 9, "d": False})
 
-    async def slash(self, member: str, name: str, **options: Any) -> str:
+    async def slash(self, member: str, name: str, guild: str = GUILD, **options: Any) -> str:
         """A member uses a command; returns the interaction's id."""
-        interaction = self.new_id()
         kinds = {str: 3, bool: 5, int: 4}
         given = [
             {"name": key, "type": kinds[type(value)], "value": value}
@@ -97,34 +123,46 @@ class Discord:
         [command] = [one for one in self.commands if one["name"] == root]
         if rest:
             given = [{"name": rest[0], "type": 1, "options": given}]
+        called = {"id": command["id"], "name": root, "type": 1, "guild_id": None, "options": given}
+        return await self._interact(2, member, guild, called)
+
+    async def submit(self, member: str, opened: str, **typed: str) -> str:
+        """A member fills in the form that an interaction opened; returns the interaction's id."""
+        # The first of those who tried.
+        form = self.said("POST", f"/{opened}/")[0].body["data"]
+        filled = [
+            one | {"component": one["component"] | {"value": typed.get(name, value)}}
+            for one in form["components"]
+            if (name := one["component"]["custom_id"], value := one["component"].get("value"))
+        ]
+        return await self._interact(
+            5, member, GUILD, {"custom_id": form["custom_id"], "components": filled}
+        )
+
+    async def _interact(self, kind: int, member: str, guild: str, data: dict[str, Any]) -> str:
+        interaction = self.new_id()
         roles = [MOD_ROLE] if member.startswith("9") else []
         await self.dispatch(
             "INTERACTION_CREATE",
             {
                 "id": interaction,
                 "application_id": BOT,
-                "type": 2,
+                "type": kind,
                 "token": f"token{interaction}",
                 "version": 1,
-                "guild_id": GUILD,
-                "channel_id": CHANNEL,
-                "channel": _channel(),
-                "guild": {"id": GUILD, "features": [], "locale": "en-US"},
+                "guild_id": guild,
+                "channel_id": self.guilds[guild],
+                "channel": _channel(guild, self.guilds[guild]),
+                "guild": {"id": guild, "features": [], "locale": "en-US"},
                 "locale": "en-US",
                 "guild_locale": "en-US",
                 "app_permissions": str((1 << 50) - 1),
                 "entitlements": [],
-                "authorizing_integration_owners": {"0": GUILD},
+                "authorizing_integration_owners": {"0": guild},
                 "context": 0,
                 "attachment_size_limit": 10_000_000,
                 "member": _member(member, roles),
-                "data": {
-                    "id": command["id"],
-                    "name": root,
-                    "type": 1,
-                    "guild_id": None,
-                    "options": given,
-                },
+                "data": data,
             },
         )
         return interaction
@@ -146,6 +184,14 @@ class Discord:
         )
         return post
 
+    async def mention(self, member: str, content: str, guild: str = GUILD) -> str:
+        """A member says something to the bot; returns the message's id."""
+        message, bot = self.new_id(), _user(BOT, "bot")
+        said = self._message(message, self.guilds[guild], f"<@{BOT}> {content}", _user(member, "m"))
+        told = {"guild_id": guild, "member": _member(member, []), "mentions": [bot]}
+        await self.dispatch("MESSAGE_CREATE", said | told)
+        return message
+
     def answer_to(self, interaction: str) -> str | None:
         """What the response to a command says by now."""
         edits = self.said("PATCH", f"token{interaction}/messages/@original")
@@ -159,16 +205,27 @@ class Discord:
             form = await request.post()
             body = json.loads(str(form["payload_json"]))
         path = request.path.removeprefix("/api/v10")
-        self.calls.append(Call(request.method, path, body, time.monotonic()))
+        token = request.headers.get("Authorization", "").removeprefix("Bot ")
+        call = Call(request.method, path, body, time.monotonic(), token)
+        self.calls.append(call)
         for fault in self.faults:
             if fault[0] == request.method and fault[1] in path:
                 self.faults.remove(fault)
                 return _failure(fault[2])
         if request.method == "DELETE":
             return web.Response(status=204)
+        if path.endswith("/callback"):
+            interaction = path.split("/")[2]
+            if interaction in self.acknowledged:
+                said = {"code": 40060, "message": "Interaction has already been acknowledged."}
+                told = json.dumps(said).encode()
+                return web.Response(status=400, body=told, content_type="application/json")
+            self.acknowledged.add(interaction)
         # The client looks for exactly this type.
-        answer = json.dumps(self._answer(path, body)).encode()
-        return web.Response(body=answer, content_type="application/json")
+        answer = self._answer(path, body)
+        if isinstance(answer, dict) and request.method == "POST":
+            call.made = str(answer.get("id", ""))
+        return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
 
     def _answer(self, path: str, body: Any) -> Any:
         if "/callback" in path:
@@ -203,7 +260,6 @@ class Discord:
     async def gateway(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._socket = socket
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": 30_000}})
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
@@ -211,34 +267,51 @@ class Discord:
             received = json.loads(message.data)
             if received["op"] == 1:
                 await socket.send_json({"op": 11, "d": None})
+            elif received["op"] == 2 and self.refuses is not None:
+                await socket.close(code=self.refuses)
             elif received["op"] == 2:
-                await self._welcome()
+                shard, count = received["d"]["shard"]
+                await self._welcome(Session(self.new_id(), shard, count, socket))
             elif received["op"] == 6:
-                self.resumed += 1
-                for payload in self._missed:
-                    await socket.send_json(payload)
-                self._missed.clear()
-                await self.dispatch("RESUMED", {})
-                self.ready.set()
+                await self._resume(received["d"]["session_id"], socket)
         return socket
 
-    async def _welcome(self) -> None:
+    async def _resume(self, session_id: str, socket: web.WebSocketResponse) -> None:
+        [session] = [one for one in self.sessions if one.id == session_id]
+        self.resumed += 1
+        session.socket = socket
+        for payload in session.missed:
+            await socket.send_json(payload)
+        session.missed.clear()
+        await session.send("RESUMED", {})
+        self.ready.set()
+
+    async def _welcome(self, session: Session) -> None:
         self.identified += 1
+        self.sessions.append(session)
         url = self.url.replace("http", "ws") + "/gateway"
-        await self.dispatch(
+        here = [one for one in self.guilds if (int(one) >> 22) % session.count == session.shard]
+        await session.send(
             "READY",
             {
-                "v": 10, "user": _user(BOT, "bot") | {"bot": True}, "session_id": "s",
-                "guilds": [{"id": GUILD, "unavailable": True}], "resume_gateway_url": url,
-                "application": {"id": BOT, "flags": 0},
+                "v": 10, "user": _user(BOT, "bot") | {"bot": True}, "session_id": session.id,
+                "guilds": [{"id": one, "unavailable": True} for one in here],
+                "resume_gateway_url": url, "application": {"id": BOT, "flags": 0},
+                "shard": [session.shard, session.count],
             },
         )  # fmt: skip
-        everyone = {"id": GUILD, "name": "@everyone", "permissions": str(1 << 10 | 1 << 11)}
+        for one in here:
+            await session.send("GUILD_CREATE", self._guild(one))
+        self.ready.set()
+
+    def _guild(self, guild: str) -> dict[str, Any]:
+        everyone = {"id": guild, "name": "@everyone", "permissions": str(1 << 10 | 1 << 11)}
         mods = {"id": MOD_ROLE, "name": "Mods", "permissions": str(_MANAGE_MESSAGES)}
         shape = {"color": 0, "hoist": False, "position": 1, "managed": False, "mentionable": False}
-        guild = {
-            "id": GUILD, "name": "guild", "owner_id": "1", "threads": [],
-            "channels": [_channel(), _channel() | {"id": FORUM, "type": 15, "name": "help"}],
+        channel = _channel(guild, self.guilds[guild])
+        return {
+            "id": guild, "name": "guild", "owner_id": "1", "threads": [],
+            "channels": [channel, channel | {"id": f"{FORUM}{guild[4:]}", "type": 15, "name": "help"}],
             "roles": [everyone | shape, mods | shape], "emojis": [], "stickers": [],
             "members": [_member(BOT, [])], "features": [], "member_count": 3, "presences": [],
             "voice_states": [], "stage_instances": [], "guild_scheduled_events": [],
@@ -246,8 +319,6 @@ class Discord:
             "verification_level": 0, "default_message_notifications": 0, "large": False,
             "explicit_content_filter": 0, "system_channel_flags": 0, "unavailable": False,
         }  # fmt: skip
-        await self.dispatch("GUILD_CREATE", guild)
-        self.ready.set()
 
 
 @asynccontextmanager
@@ -264,9 +335,9 @@ async def serve() -> AsyncIterator[Discord]:
     port = runner.addresses[0][1]
     discord.url = f"http://127.0.0.1:{port}"
     yield discord
-    if discord._socket is not None:
+    for session in discord.sessions:
         with contextlib.suppress(ConnectionError):
-            await discord._socket.close()
+            await session.socket.close()
     await runner.cleanup()
 
 
@@ -330,9 +401,9 @@ def _member(user_id: str, roles: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _channel() -> dict[str, Any]:
+def _channel(guild: str, channel: str) -> dict[str, Any]:
     return {
-        "id": CHANNEL, "type": 0, "guild_id": GUILD, "name": "general", "position": 0,
+        "id": channel, "type": 0, "guild_id": guild, "name": "general", "position": 0,
         "permission_overwrites": [], "topic": None, "nsfw": False, "last_message_id": None,
         "rate_limit_per_user": 0, "parent_id": None, "permissions": str(1 << 10 | 1 << 11),
         "flags": 0,

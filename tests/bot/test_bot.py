@@ -178,18 +178,6 @@ async def test_after_a_restart_notes_are_there_and_commands_are_not_synced_again
     assert FERRY in listed.response.content
 
 
-async def test_a_refused_sync_does_not_end_the_bot(app: App, caplog):
-    import simcord
-
-    bot = ErenBot(app)
-    async with simcord.run(bot, strict_sync=False) as env:
-        (app.settings.home / "commands.sha256").unlink()
-        env.inject_error("PUT", "/applications/*/commands", status=400)
-        await env.restart_bot(ErenBot(app))
-        assert "Discord did not take the commands" in caplog.text
-    assert not (app.settings.home / "commands.sha256").exists()
-
-
 async def test_commands_have_lower_case_names_and_descriptions(app: App):
     import simcord
 

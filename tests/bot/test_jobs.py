@@ -176,3 +176,15 @@ async def test_how_jobs_end_is_counted(world: World):
     page = world.env.bot.desk.metrics.page().decode()
     assert 'eren_jobs_total{job="purge",result="ok"} 1.0' in page
     assert 'eren_jobs_total{job="broken",result="failed"}' in page
+
+
+async def test_a_server_that_discord_cannot_reach_waits_for_its_jobs(world: World):
+    def here(jobs: list[Job]) -> list[tuple[str, str]]:
+        return [one.key for one in jobs if one.guild_id]
+
+    guild = str(world.guild.id)
+    assert here(await world.app.jobs.all()) == [("audit", guild), ("digest", guild)]
+    world.env.backend.emit("GUILD_DELETE", {"id": guild, "unavailable": True})
+    await world.env.settle()
+    assert [one.unavailable for one in world.env.bot.guilds] == [True]
+    assert here(await world.app.jobs.all()) == []

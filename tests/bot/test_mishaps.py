@@ -142,10 +142,14 @@ async def test_what_was_asked_in_private_gets_no_card_when_it_is_settled(
 
 async def test_a_flood_of_suggestions_is_slowed_down(world: World):
     staff = await staffed(world)
-    for n in range(world.app.settings.questions_per_member + 3):
-        last = await suggest(world, f"{FERRY} Version {n}.")
-    assert "Ask again in" in last.response.content
-    assert len(staff.history()) == world.app.settings.questions_per_member
+    settings = world.app.settings
+    said = [
+        (await suggest(world, f"{FERRY} Version {n}.")).response.content
+        for n in range(settings.questions_per_member + 3)
+    ]
+    assert "5 of your suggestions wait" in said[settings.suggestions_per_member]
+    assert "Ask again in" in said[-1]
+    assert len(staff.history()) == settings.suggestions_per_member
 
 
 async def test_the_asker_cannot_make_a_correction_disappear(world: World):

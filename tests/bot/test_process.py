@@ -268,3 +268,26 @@ async def test_health_and_metrics_are_served_beside_the_bot_and_the_log_names_th
         kept = (await connection.execute(sa.select(answers.c.id))).scalar_one()
     assert answered["request"] == str(kept)
     assert "ferry" not in log
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(4010, "Check EREN_SHARD_COUNT and"), (4011, "raise EREN_SHARD_COUNT")]
+)
+async def test_shards_that_discord_refuses_end_the_bot_with_the_cure(
+    discord: Discord, environment: dict[str, str], tmp_path: Path, code: int, said: str
+):
+    discord.refuses = code
+    async with loopback.process(discord, tmp_path, environment) as child:
+        assert await asyncio.wait_for(child.wait(), 60) == 1
+    assert said in (tmp_path / "log.txt").read_text().splitlines()[-1]
+
+
+async def test_a_stop_does_not_wait_for_shards_that_are_still_to_be_connected(
+    discord: Discord, environment: dict[str, str], tmp_path: Path
+):
+    environment["EREN_SHARD_COUNT"] = "9"  # One in five seconds.
+    async with loopback.process(discord, tmp_path, environment) as child:
+        await asyncio.wait_for(discord.ready.wait(), 60)
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(child.wait(), 15) == 0
+    assert discord.identified < 5

@@ -1,4 +1,4 @@
-"""Jobs and leases, what audits found and asked, embedding spaces with an outbox each, the forgotten."""
+"""Jobs and leases, audits, embedding spaces with an outbox each, budgets, claims, the forgotten."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ def upgrade() -> None:
     _jobs()
     _audits()
     _spaces()
+    _budgets()
+    _claims()
     _forgotten()
 
 
@@ -135,6 +137,70 @@ def _spaces() -> None:
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
     op.add_column(
         "outbox", sa.Column("scrub", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+
+
+def _budgets() -> None:
+    op.create_table(
+        "budget_holds",
+        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("whole_day", sa.String(10), nullable=False),
+        sa.Column("member_id", sa.String(64)),
+        *_amounts("questions"),
+        sa.Column("expires_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_budget_holds"),
+    )
+    _of_days("budget_days", None, *_amounts("questions"))
+    member = sa.Column("member_id", sa.String(64), nullable=False)
+    _of_days("budget_members", member, *_amounts("questions"))
+    model = sa.Column("model", sa.String(255), nullable=False)
+    tokens = ("prompt_tokens", "completion_tokens")
+    _of_days("budget_models", model, *_amounts("calls", tokens))
+    op.create_table(
+        "budget_warnings",
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("budget", sa.String(16), nullable=False),
+        sa.Column("percent", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("guild_id", "day", "budget", "percent", name="pk_budget_warnings"),
+    )
+
+
+def _amounts(count: str, tokens: tuple[str, ...] = ("tokens",)) -> list[sa.Column[Any]]:
+    large = [sa.Column(name, sa.BigInteger, nullable=False) for name in (*tokens, "cost")]
+    return [sa.Column(count, sa.Integer, nullable=False), *large]
+
+
+def _of_days(table: str, key: sa.Column[Any] | None, *amounts: sa.Column[Any]) -> None:
+    keys = [key] if key is not None else []
+    op.create_table(
+        table,
+        sa.Column("guild_id", sa.String(64), nullable=False),
+        sa.Column("day", sa.String(10), nullable=False),
+        *keys,
+        *amounts,
+        sa.PrimaryKeyConstraint(
+            "guild_id", "day", *(column.name for column in keys), name=f"pk_{table}"
+        ),
+    )
+
+
+def _claims() -> None:
+    op.create_table(
+        "heard_messages",
+        sa.Column("message_id", sa.String(64), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_heard_messages"),
+    )
+    op.create_index("ix_heard_messages_at", "heard_messages", ["at"])
+    op.create_table(
+        "published_commands",
+        sa.Column("application_id", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64)),
+        sa.Column("claimed_until", _TIME),
+        sa.PrimaryKeyConstraint("application_id", name="pk_published_commands"),
     )
 
 
