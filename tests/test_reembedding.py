@@ -288,7 +288,9 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
             "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
             "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
             "DROP INDEX ix_notes_source_url; DROP TABLE heard_messages; DROP TABLE published_commands;"
-            "DROP TABLE forgotten; ALTER TABLE outbox DROP COLUMN scrub;"
+            "DROP TABLE forgotten; ALTER TABLE outbox DROP COLUMN scrub; DROP TABLE budget_days;"
+            "DROP TABLE budget_holds; DROP TABLE budget_members; DROP TABLE budget_models;"
+            "DROP TABLE budget_warnings;"
             "ALTER TABLE outbox DROP COLUMN space; UPDATE alembic_version SET version_num = '0003';"
             "INSERT INTO outbox (note_id) SELECT id FROM notes WHERE number = 1;"
         )
