@@ -200,6 +200,8 @@ class Asker:
         _log.info("Answered.", extra=told(asked))
         if request.quiet and not notes:  # Nobody asked, and there is nothing to add.
             if asked.missed:
+                # With who asked: their words in the queue are theirs to see, and to have forgotten.
+                await self._app.records.keep(asked)
                 await self._gap(asked)
             return None
         asked = replace(asked, messages=await self._show(request, spot, asked, notes))

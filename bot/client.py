@@ -18,6 +18,7 @@ from bot.cogs.audit import AuditCog
 from bot.cogs.correct import Correct
 from bot.cogs.listen import Listen
 from bot.cogs.notes import Notes
+from bot.cogs.privacy import ForgetButton, PrivacyCog
 from bot.cogs.review import NextButton, ReviewCog
 from bot.cogs.setup import Setup, SetupView
 from bot.controls import given_back
@@ -34,8 +35,8 @@ from bot.texts import CommandTexts, mine
 from eren_memory.app import App
 
 _BUTTONS = (
-    NextButton, NoteButton, PageButton, QueueButton, StaleButton, StepButton, SuggestionButton,
-    TurnButton, UndoButton,
+    ForgetButton, NextButton, NoteButton, PageButton, QueueButton, StaleButton, StepButton,
+    SuggestionButton, TurnButton, UndoButton,
 )  # fmt: skip
 # Of a stop, Discord's side may take a little too: ten seconds in all.
 _DRAIN_SECONDS = 7.0
@@ -104,6 +105,7 @@ class ErenBot(commands.AutoShardedBot):
             ReviewCog(self),
             AuditCog(self),
             Setup(self),
+            PrivacyCog(self),
             Listen(self),
         ):
             await self.add_cog(cog)

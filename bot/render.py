@@ -14,7 +14,7 @@ from bot.markdown import harmless, is_id, is_plain_url, own_words
 from bot.splitting import MESSAGE_LIMIT, closed
 from bot.texts import Texts
 from eren_memory.community import Asked, Spent
-from eren_memory.domain import HistoryEntry, Note, NoteStatus, Path, Probes
+from eren_memory.domain import PSEUDONYM, HistoryEntry, Note, NoteStatus, Path, Probes
 from eren_memory.jobs import JobState
 from eren_memory.staleness import AUDITOR
 from eren_memory.text import first_line, shown
@@ -216,8 +216,8 @@ def title_of(text: str, limit: int = _TITLE * 2) -> str:
 
 def person(t: Texts, actor_id: str) -> str:
     """A mention (which pings nobody: the bot allows none); other front ends belong to the operator."""
-    if actor_id == AUDITOR:
-        return t("person.audit")
+    if actor_id == AUDITOR or actor_id.startswith(PSEUDONYM):
+        return t("person.audit" if actor_id == AUDITOR else "person.forgotten")
     return f"<@{actor_id}>" if is_id(actor_id) else t("person.operator")
 
 

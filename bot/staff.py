@@ -110,7 +110,7 @@ class Staff:
             await author.send(text)
             return
         except discord.HTTPException as error:
-            _log.info("%s could not be told privately: %s", note.author_id, error)
+            _log.info("The author of #%d could not be told privately: %s", note.number, error)
         link = answer_link(note)
         channel = self._client.get_channel(int(link[0])) if link else None
         # Only in the server itself, and in the place where they suggested it.
@@ -118,7 +118,7 @@ class Staff:
             try:
                 await channel.send(text)
             except discord.HTTPException as error:
-                _log.info("%s could not be told: %s", note.author_id, error)
+                _log.info("The author of #%d could not be told: %s", note.number, error)
 
     async def job_failed(self, job: Job, reason: str) -> None:
         """Tell those who can do something about it: a server's staff, or who runs the bot."""

@@ -38,6 +38,7 @@ from eren_memory.ledger import (
 from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
+from eren_memory.privacy import Privacy
 from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.prompts import PROMPT_VERSION, Style, chat_style
@@ -83,6 +84,7 @@ class App:
     connect: Callable[[], Awaitable[Endpoint]]
     """Where the chat model is; may start it."""
     reembedding: Reembedding
+    privacy: Privacy
     purse: Purse
     """The daily budgets."""
     claims: Claims
@@ -136,8 +138,7 @@ class App:
             self.reviews,
             self.communities,
             now,
-            parts.kept(self.settings),
-            timedelta(days=self.settings.departed_kept_days),
+            parts.times(self.settings),
         )
 
     async def audit(
@@ -289,6 +290,7 @@ async def open_app(
                 jobs,
                 connect,
                 reembedding,
+                Privacy(notebook, parts.beside_ledger(settings), reembedding.tidy, clock),
                 purse,
                 Claims(ledger),
             )

@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     """After so long without an answer from it, a note should be looked at."""
     departed_kept_days: int = Field(90, ge=1)
     """How long the notes of a server are kept that removed the bot."""
+    suggestions_kept_days: int = Field(90, ge=1)
+    """How long suggestions are kept that were rejected."""
+    forgotten_kept_days: int = Field(90, ge=1)
+    """How long it is remembered who was forgotten, so that a backup does not bring them back."""
 
     time_zone: str = "UTC"
     """Whose clocks the nightly jobs go by, and the jobs of servers that chose none."""

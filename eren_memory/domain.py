@@ -175,6 +175,10 @@ class NoteDraft:
         )
 
 
+PSEUDONYM = "forgotten:"
+"""What the name begins with under which a forgotten person's acts stay."""
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who acts on the notebook, why, and from where (a link to the message, or a front end).

@@ -15,14 +15,32 @@ from eren_memory.index import IndexStore
 from eren_memory.index.store import EdgeStore, ServerStore
 from eren_memory.llm import Endpoint
 from eren_memory.local_model import LocalServer
+from eren_memory.privacy import Kept
 from eren_memory.prompts import claim_reading, reading, second_look
 from eren_memory.reembedding import Pace
+from eren_memory.retention import Times
 from eren_memory.space import Chosen
 
 
 def kept(settings: Settings) -> timedelta:
     """How long answers are kept."""
     return timedelta(days=settings.answers_kept_days)
+
+
+def times(settings: Settings) -> Times:
+    """How long what people wrote is kept."""
+    return Times(
+        answers=kept(settings),
+        suggestions=timedelta(days=settings.suggestions_kept_days),
+        departed=timedelta(days=settings.departed_kept_days),
+        forgotten=timedelta(days=settings.forgotten_kept_days),
+    )
+
+
+def beside_ledger(settings: Settings) -> Kept:
+    """What is kept of people besides the ledger."""
+    backups = settings.backups_kept if settings.backup_folder else None
+    return Kept(backups, settings.forgotten_kept_days)
 
 
 def patience(settings: Settings) -> Patience:

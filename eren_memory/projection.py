@@ -53,6 +53,7 @@ class Projector:
         # Outbox rows whose notes are in the index, and found, but not yet safe from a power cut.
         self._unsettled: list[int] = []
         self._written = 0
+        self._to_scrub = False
 
     @property
     def is_open(self) -> bool:
@@ -183,6 +184,7 @@ class Projector:
                 self._index = None
                 self._whole = False
             self._unsettled = []
+            self._to_scrub = False
 
     def try_again(self) -> None:
         """Have notes tried again that were set aside."""
@@ -235,9 +237,14 @@ class Projector:
         """
         async with self._projecting:
             if self._unsettled and self._index is not None:
+                if self._to_scrub:
+                    await self._index.scrub()
                 await self._index.checkpoint()
                 await self.outbox.projected(self._unsettled)
                 self._unsettled = []
+                if self._to_scrub:
+                    self._index.stamp()
+                    self._to_scrub = False
 
     async def _write(self, index: NoteIndex, pending: Pending) -> None:
         import numpy as np
@@ -258,7 +265,9 @@ class Projector:
             if note.status is NoteStatus.ACTIVE:
                 vectors[row] = known[note.id]
         await self._quarantine.upsert(index, pending, vectors)
-        if any(note.status is NoteStatus.ERASED for note in pending.notes):
+        if pending.scrub:
+            # Until it is scrubbed, a start would have to build it again.
             index.unstamp()
+            self._to_scrub = True
         self._unsettled += self._quarantine.settled(pending)
         self._written += 1

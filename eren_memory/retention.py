@@ -1,4 +1,4 @@
-"""Nothing is kept longer than promised: answers for their time, and what a departed guild left."""
+"""Nothing is kept longer than promised: answers, rejected suggestions, what a departed guild left."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from eren_memory.domain import By, NoteStatus
-from eren_memory.ledger import Communities, Records, Reviews
+from eren_memory.ledger import Communities, Persons, Records, Reviews
 from eren_memory.notebook import Notebook
 
-_BY = By("retention", "the server removed the bot, and its time has passed")
+_BY = By("retention")
 _PAGE = 500
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long things are kept.
+
+    Attributes:
+        answers: Questions with their answers and what was said of them, and the queue.
+        suggestions: Those that were rejected.
+        departed: Notes of a guild that removed the bot.
+        forgotten: The list of who was forgotten.
+    """
+
+    answers: timedelta
+    suggestions: timedelta
+    departed: timedelta
+    forgotten: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +48,7 @@ async def sweep(
     reviews: Reviews,
     communities: Communities,
     now: datetime,
-    answers_kept: timedelta,
-    departed_kept: timedelta,
+    kept: Times,
 ) -> Swept:
     """Forget what is older than its time.
 
@@ -42,18 +58,21 @@ async def sweep(
         reviews: The queue, which lives as long as the answers.
         communities: Which guilds removed the bot, and when.
         now: The present.
-        answers_kept: How long answers are kept.
-        departed_kept: How long the notes of a guild that removed the bot are.
+        kept: How long what is kept.
     """
-    answers = await records.forget_before(now - answers_kept)
-    waiting = await reviews.forget_before(now - answers_kept)
+    answers = await records.forget_before(now - kept.answers)
+    waiting = await reviews.forget_before(now - kept.answers)
     notes = 0
-    for guild_id, left_at in await communities.departed(now - departed_kept):
+    for note in await notebook.ledger.rejected_suggestions(now - kept.suggestions):
+        await notebook.erase(note.guild_id, note.number, _BY)
+        notes += 1
+    for guild_id, left_at in await communities.departed(now - kept.departed):
         _log.warning("Guild %s removed the bot on %s: forgetting it.", guild_id, left_at.date())
         answers += await records.forget_before(now, guild_id)
         waiting += await reviews.forget_before(now, guild_id)
         notes += await _erase(notebook, guild_id)
         await communities.forget(guild_id)
+    await Persons(notebook.ledger).expire(now, kept.forgotten)
     return Swept(answers, waiting, notes)
 
 

@@ -423,3 +423,29 @@ async def test_the_stand_in_server_refuses_what_a_strict_one_would():
                 assert reply.status == 400
         await client.close()
         await index.close()
+
+
+async def test_a_scrubbed_index_holds_what_it_held(index: NoteIndex):
+    ferry, mill = note("The ferry leaves at noon."), note("The mill is closed.", number=2)
+    await put(index, ferry, mill)
+    await put(index, changed(mill, status=NoteStatus.RETIRED, revision=2))
+    before = [held async for held in index.scan(10)], await found(index, "ferry at noon")
+    await index.scrub()
+    await index.checkpoint()
+    assert ([held async for held in index.scan(10)], await found(index, "ferry at noon")) == before
+    # And goes on: what comes is written, and what comes late is refused.
+    await put(index, mill, changed(ferry, text="The ferry leaves at one.", revision=2))
+    assert [hit.revision for hit in await found(index, "the ferry")] == [2]
+
+
+async def test_a_collection_of_an_earlier_version_is_deleted():
+    async with qdrant_http.serve() as server:
+        old = f"notes_space_english_v{points.FORMAT - 1}_{LEDGER}"
+        another = f"{old}_of_another"
+        for name in (old, another):
+            await server.local.create_collection(name, {})
+        index, new = await ServerIndex.open(server.url, None, "space", DIMENSION, "english", LEDGER)
+        await index.close()
+        kept = {one.name for one in (await server.local.get_collections()).collections}
+    assert new
+    assert kept == {another, f"notes_space_english_v{points.FORMAT}_{LEDGER}"}

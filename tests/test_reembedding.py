@@ -286,9 +286,10 @@ async def test_an_index_folder_of_before_is_used_as_it_is(settings: Settings, en
             "DROP TABLE spaces; DROP INDEX ix_outbox_space_seq; DROP TABLE job_runs; DROP TABLE audits;"
             "DROP TABLE findings; DROP TABLE checks; DROP TABLE source_changes; DROP TABLE note_uses;"
             "DROP INDEX ix_notes_source_url; DROP TABLE budget_holds; DROP TABLE budget_days;"
-            "DROP TABLE heard_messages; DROP TABLE published_commands;"
+            "DROP TABLE heard_messages; DROP TABLE published_commands; DROP TABLE forgotten;"
             "DROP TABLE budget_members; DROP TABLE budget_models; DROP TABLE budget_warnings;"
             "ALTER TABLE outbox DROP COLUMN space; ALTER TABLE outbox DROP COLUMN reason;"
+            "ALTER TABLE outbox DROP COLUMN scrub;"
             "UPDATE alembic_version SET version_num = '0003';"
             "INSERT INTO outbox (note_id) SELECT id FROM notes WHERE number = 1;"
         )

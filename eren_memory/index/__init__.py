@@ -97,6 +97,13 @@ class NoteIndex(Protocol):
         """Have the next start build the index again: its files may still hold what was erased."""
         ...
 
+    async def scrub(self) -> None:
+        """Have the files hold what is in the index and nothing of before, durably.
+
+        Nobody may write meanwhile; searches go on.
+        """
+        ...
+
     async def close(self) -> None:
         """Release files and connections."""
         ...

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from eren_memory.domain import Note, NoteStatus, View
 from eren_memory.errors import NoteIndexError
-from eren_memory.index import Held, Hit, Payload, Vectors, edge_query, points
+from eren_memory.index import Held, Hit, Payload, Vectors, edge_query, points, shards
 from eren_memory.index.locking import locked
 from eren_memory.index.log import Log, require_room
 from eren_memory.index.stamp import Stamp
@@ -64,12 +64,13 @@ class EdgeIndex:
         folder = home / points.collection_name(space)
         lexical = points.Lexical(language)
         lock = locked(folder)
+        shutil.rmtree(shards.beside(folder), ignore_errors=True)
         stamp = Stamp(folder, space, language, ledger_id)
         try:
             shard = cls._load(folder) if stamp.fits() else None
             new = shard is None
             return cls(
-                shard or cls._create(folder, dimension), lock, stamp, dimension, lexical
+                shard or shards.create(folder, dimension), lock, stamp, dimension, lexical
             ), new
         except BaseException:
             lock.release()
@@ -83,8 +84,9 @@ class EdgeIndex:
         try:
             # First what says that it is whole: the rest may be cut short.
             Stamp.remove_from(folder)
-            if folder.exists():
-                shutil.rmtree(folder)
+            for there in (folder, shards.beside(folder)):
+                if there.exists():
+                    shutil.rmtree(there)
         except OSError as error:
             raise NoteIndexError(f"Cannot delete the index folder: {error.strerror}.") from error
         finally:
@@ -107,36 +109,6 @@ class EdgeIndex:
         except Exception as error:  # noqa: BLE001 - The engine raises plain Exception.
             _log.warning("The search index does not load (%s); building it again.", error)
             return None
-
-    @staticmethod
-    def _create(folder: Path, dimension: int) -> qe.EdgeShard:
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            require_room(folder)
-            shard = qe.EdgeShard.create(
-                str(folder),
-                qe.EdgeConfig(
-                    vectors={points.DENSE: qe.EdgeVectorParams(dimension, qe.Distance.Cosine)},
-                    sparse_vectors={
-                        points.BM25: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)
-                    },
-                    # Flat: building a graph holds the interpreter's lock for seconds.
-                    optimizers=qe.EdgeOptimizersConfig(indexing_threshold=0),
-                ),
-            )
-            for field, kind in points.FILTERED.items():
-                schema = (
-                    qe.KeywordIndexParams(is_tenant=field == "guild_id")
-                    if kind == "keyword"
-                    else qe.PayloadSchemaType.Integer
-                )
-                shard.update(qe.UpdateOperation.create_field_index(field, schema))
-            return shard
-        except NoteIndexError:
-            raise
-        except Exception as error:
-            raise NoteIndexError(f"Cannot create the search index: {error}") from error
 
     async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
         """See `NoteIndex.upsert`."""
@@ -213,10 +185,13 @@ class EdgeIndex:
         offset: object = None
         while True:
             request = qe.ScrollRequest(offset, batch, with_payload=True, with_vector=False)  # type: ignore[arg-type]
-            records, offset = await self._run(partial(self._shard.scroll, request))
+            records, offset = await self._run(partial(self._scroll, request))
             yield {_uuid(one.id): one.payload or {} for one in records}
             if offset is None:
                 return
+
+    def _scroll(self, request: qe.ScrollRequest) -> tuple[list[qe.Record], object]:
+        return self._shard.scroll(request)
 
     def payload(self, note: Note) -> Payload:
         """See `NoteIndex.payload`."""
@@ -227,6 +202,19 @@ class EdgeIndex:
         if ids:
             self._log.wrote(len(ids))
             await self._run(lambda: self._shard.update(qe.UpdateOperation.delete_points([*ids])))
+
+    async def scrub(self) -> None:
+        """See `NoteIndex.scrub`."""
+        folder = self._stamp.folder
+        await shards.copy(self._shard, folder, self._dimension, self._run)
+
+        def exchange() -> None:
+            # In the thread of the searches: none of them meets a closed shard.
+            self._shard.close()
+            self._shard = shards.exchanged(folder)
+
+        await self._run(exchange)
+        self._log.flushed()
 
     async def close(self) -> None:
         """See `NoteIndex.close`."""

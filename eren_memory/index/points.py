@@ -27,7 +27,7 @@ FILTERED = {
 }
 """Every payload field that a filter names, with its type; the engines index exactly these."""
 
-FORMAT = 3
+FORMAT = 4
 """Version of the payload and the vectors; a change rebuilds the index."""
 
 EVERYWHERE = "guild"
@@ -44,7 +44,11 @@ _AVERAGE_LENGTH = 64.0
 
 
 def payload(note: Note) -> dict[str, Any]:
-    """The payload of a note; a tombstone keeps no text. Dates to filter by are UTC seconds."""
+    """The payload of a note; a tombstone keeps no text. Dates to filter by are UTC seconds.
+
+    Who wrote it stands in the ledger alone: what an index has written, it cannot take back from its
+    files without making them anew.
+    """
     base = {
         "guild_id": note.guild_id,
         "status": str(note.status),
@@ -56,7 +60,6 @@ def payload(note: Note) -> dict[str, Any]:
         return base
     return base | {
         "text": note.text,
-        "author_id": note.author_id,
         "source_url": note.source_url,
         "scope": _scopes(note.scope) or [EVERYWHERE],
         "reach": [

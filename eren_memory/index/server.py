@@ -10,7 +10,7 @@ import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 
 from eren_memory.domain import Note, NoteStatus, View
-from eren_memory.index import Held, Hit, Payload, Vectors, points
+from eren_memory.index import Held, Hit, Payload, Vectors, collections, points
 from eren_memory.index.server_errors import translated
 
 _T = TypeVar("_T")
@@ -40,13 +40,16 @@ class ServerIndex:
     ) -> tuple[ServerIndex, bool]:
         """The collection of `space` at `url`, and whether it is new and has to be filled.
 
-        Its name says what it was made of, so that several ledgers may share a server.
+        Where it is new, those of earlier versions of this program are deleted.
         """
         client = _client(url, api_key)
-        name = _collection(space, language, ledger_id)
+        name = collections.name(space, language, ledger_id)
         index = cls(client, name, dimension, points.Lexical(language))
         try:
-            return index, await index._create_unless_there()
+            new = await index._create_unless_there()
+            for old in collections.earlier(space, language, ledger_id) if new else ():
+                await index._run(client.delete_collection(old))
+            return index, new
         except BaseException:
             await client.close()
             raise
@@ -56,7 +59,7 @@ class ServerIndex:
         cls, url: str, api_key: str | None, space: str, language: str, ledger_id: str
     ) -> None:
         """Delete the collection of `space` at `url`."""
-        name = _collection(space, language, ledger_id)
+        name = collections.name(space, language, ledger_id)
         index = cls(_client(url, api_key), name, 0, points.Lexical(language))
         await index._run(index._client.delete_collection(name))
         await index.close()
@@ -64,7 +67,8 @@ class ServerIndex:
     async def _create_unless_there(self) -> bool:
         new = not await self._run(self._client.collection_exists(self._collection))
         if new:
-            await self._create()
+            made = collections.config(self._dimension)
+            await self._run(self._client.create_collection(self._collection, **made))
         # Also where it was there: a first start may have been killed before the last of them.
         for field, kind in points.FILTERED.items():
             schema: Any = (
@@ -78,34 +82,6 @@ class ServerIndex:
                 self._client.create_payload_index(self._collection, field, field_schema=schema)
             )
         return new
-
-    async def _create(self) -> None:
-        await self._run(
-            self._client.create_collection(
-                self._collection,
-                vectors_config={
-                    points.DENSE: models.VectorParams(
-                        size=self._dimension, distance=models.Distance.COSINE, on_disk=True
-                    )
-                },
-                sparse_vectors_config={
-                    points.BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)
-                },
-                # One graph a guild, none over all of them.
-                hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
-                quantization_config=models.ScalarQuantization(
-                    scalar=models.ScalarQuantizationConfig(
-                        type=models.ScalarType.INT8, always_ram=True
-                    )
-                ),
-                strict_mode_config=models.StrictModeConfig(
-                    enabled=True,
-                    unindexed_filtering_retrieve=False,
-                    unindexed_filtering_update=False,
-                    max_query_limit=1_000,
-                ),
-            )
-        )
 
     async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
         """See `NoteIndex.upsert`."""
@@ -231,6 +207,9 @@ class ServerIndex:
                 )
             )
 
+    async def scrub(self) -> None:
+        """See `NoteIndex.scrub`: the server's optimizer drops what was overwritten, when it next runs."""
+
     async def close(self) -> None:
         """See `NoteIndex.close`."""
         await self._client.close()
@@ -250,10 +229,6 @@ def _client(url: str, api_key: str | None) -> AsyncQdrantClient:
     if url == ":memory:":
         return AsyncQdrantClient(location=url)
     return AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False)
-
-
-def _collection(space: str, language: str, ledger_id: str) -> str:
-    return f"{points.collection_name(space)}_{language}_v{points.FORMAT}_{ledger_id}"
 
 
 def _shown(view: View) -> list[models.Condition]:

@@ -5,8 +5,10 @@ from eren_memory.ledger.audits import Audits
 from eren_memory.ledger.claims import Claims
 from eren_memory.ledger.communities import Communities
 from eren_memory.ledger.findings import Findings
+from eren_memory.ledger.forgetting import Forgotten
 from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.outbox import Outbox, Pending, SpaceState
+from eren_memory.ledger.persons import Persons
 from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.runs import Lease, Run, Runs
@@ -21,12 +23,14 @@ __all__ = [
     "Communities",
     "Event",
     "Findings",
+    "Forgotten",
     "Hold",
     "Lease",
     "Ledger",
     "Manifest",
     "Outbox",
     "Pending",
+    "Persons",
     "Records",
     "Reviews",
     "Run",

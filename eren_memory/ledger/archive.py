@@ -22,13 +22,16 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 
+from eren_memory.domain import By
 from eren_memory.errors import BackupRefused
-from eren_memory.ledger import database
+from eren_memory.ledger import database, forgotten
+from eren_memory.ledger.forgetting import forget, people
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.schema import SCHEMA_VERSION, guilds, identity, metadata, outbox, spaces
 from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
 
 _FORMAT = 1
+_AGAIN = By("restore")
 _MANIFEST = "manifest.json"
 _BATCH = 1_000
 # The tables that several others write, in the order in which they do.
@@ -115,6 +118,8 @@ async def restore(
 ) -> Manifest:
     """Put what an archive holds in the place of everything in the ledger, in one transaction.
 
+    Who was forgotten, here or before the archive was made, is forgotten again.
+
     Raises:
         BackupRefused: The archive is damaged, or not one of ours, or there are notes here already
             and `replace` is False; nothing changed.
@@ -127,13 +132,18 @@ async def restore(
             manifest = _manifest(archive, file)
             files = {name: archive.read(f"files/{name}") for name in manifest.files}
             async with ledger.writing() as connection:
+                known = await forgotten.entries(connection)
                 await connection.run_sync(lambda sync: _load(sync, archive, manifest, replace))
+                await forgotten.put_back(connection, known)
+                for person in await forgotten.listed(connection, await people(connection)):
+                    await forget(connection, person, _AGAIN, datetime.now(UTC))
     except OSError as error:
         raise BackupRefused(f"{file} cannot be read: {error.strerror}.") from error
     except _DAMAGE as error:
         raise BackupRefused(
             f"{file.name} is not a whole backup of a notebook. Nothing changed."
         ) from error
+    await ledger.scrub()
     for name in beside.keys() & files.keys():
         _put(beside[name], files[name])
     return manifest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eren_memory.domain import NoteStatus, Probes
-from eren_memory.ledger.schema import answer_notes, answers, audit_events, revisions
+from eren_memory.ledger.outbox import SpaceState
+from eren_memory.ledger.rows import CHUNK
+from eren_memory.ledger.schema import (
+    answer_notes,
+    answers,
+    audit_events,
+    outbox,
+    revisions,
+    spaces,
+)
 from eren_memory.ledger.upkeep_schema import checks, findings, note_uses, source_changes
 
 _TEXTS: Mapping[str, Any] = {
@@ -43,3 +52,17 @@ async def erase_traces(connection: AsyncConnection, note_id: UUID) -> None:
         await connection.execute(sa.delete(table).where(concerned))
     for table in (source_changes, note_uses):
         await connection.execute(sa.delete(table).where(table.c.note_id == note_id))
+
+
+async def scrub_index(connection: AsyncConnection, note_ids: Sequence[UUID]) -> None:
+    """Have every index made anew once it has these changed notes: its files may hold what they said."""
+    for start in range(0, len(note_ids), CHUNK):
+        some = outbox.c.note_id.in_(note_ids[start : start + CHUNK])
+        await connection.execute(sa.update(outbox).where(some).values(scrub=True))
+    if note_ids:
+        # An index that is only kept for going back is not worth keeping a text for.
+        await connection.execute(
+            sa.update(spaces)
+            .where(spaces.c.state == SpaceState.KEPT)
+            .values(state=SpaceState.DROPPING)
+        )

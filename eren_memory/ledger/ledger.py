@@ -29,6 +29,8 @@ from eren_memory.ledger.spaces import Spaces
 from eren_memory.ledger.unit import Unit
 
 _FAREWELL_SECONDS = 0.1
+# Milliseconds that a thorough scrubbing waits for those who read.
+_READERS_TIMEOUT = 2_000
 
 _log = logging.getLogger(__name__)
 
@@ -195,6 +197,20 @@ class Ledger:
                 before.append(HistoryEntry(row.act, by, row.at, past, changes))
         return found
 
+    async def rejected_suggestions(self, before: datetime) -> list[Note]:
+        """Notes of every guild that were only ever suggested, and rejected before then."""
+        approved = sa.exists().where(
+            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.ACTIVE
+        )
+        suggested = sa.exists().where(
+            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.DRAFT
+        )
+        query = sa.select(notes).where(
+            notes.c.status == NoteStatus.RETIRED, notes.c.updated_at < before, suggested, ~approved
+        )
+        async with self.reading() as connection:
+            return [rows.to_note(row) for row in await connection.execute(query)]
+
     async def counts(self, guild_id: str) -> dict[NoteStatus, int]:
         """Notes of a guild by status."""
         query = (
@@ -232,16 +248,20 @@ class Ledger:
         async with self.reading() as connection:
             return (await connection.execute(sa.select(guilds).limit(1))).first() is None
 
-    async def scrub(self) -> None:
+    async def scrub(self, *, thoroughly: bool = False) -> None:
         """Move what SQLite's log still holds into the file, where deleting overwrites it.
 
         Somebody who reads just now keeps the log as it is; then the last one to close empties it.
+        Thoroughly, the file is written anew: whatever an earlier program left between its pages goes.
         """
         if self._engine.dialect.name != "sqlite":
             return
         try:
             async with self._turn, database.bare(self._engine).connect() as connection:
-                await connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                if thoroughly:
+                    await connection.exec_driver_sql("VACUUM")
+                wait = _READERS_TIMEOUT if thoroughly else 0
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
                 log = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
                 busy = log.scalar()
                 await connection.exec_driver_sql(f"PRAGMA busy_timeout = {database.BUSY_TIMEOUT}")

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Notes that the index may not know yet, current as of the read, and the rows that say so."""
+    """Notes that the index may not know yet, current as of the read, and the rows that say so.
+
+    `scrub` says that what the index holds instead was erased, and must leave its files.
+    """
 
     notes: tuple[Note, ...]
     rows: tuple[int, ...]
+    scrub: bool = False
 
 
 class SpaceState(StrEnum):
@@ -80,7 +84,7 @@ class Outbox:
 
         Passed over are the rows `besides`, and where `of` is given all but its notes.
         """
-        query = sa.select(outbox.c.seq, outbox.c.note_id).where(
+        query = sa.select(outbox.c.seq, outbox.c.note_id, outbox.c.scrub).where(
             outbox.c.space == self._space,
             outbox.c.seq.not_in(besides),
         )
@@ -91,7 +95,8 @@ class Outbox:
             waiting = (await connection.execute(query.order_by(order).limit(limit))).all()
             ids = list({row.note_id for row in waiting})
             found = await rows.notes_where(connection, notes.c.id, ids)
-            return Pending(tuple(found), tuple(row.seq for row in waiting))
+            scrub = any(row.scrub for row in waiting)
+            return Pending(tuple(found), tuple(row.seq for row in waiting), scrub)
 
     async def current(
         self, ids: Collection[UUID], *, besides: Collection[int]

@@ -192,6 +192,8 @@ outbox = sa.Table(
     sa.Column("space", sa.String(255), nullable=False, server_default=""),
     # Why it could not be projected when that was last tried.
     sa.Column("reason", sa.Text),
+    # What is replaced was erased: the index's files may not keep it.
+    sa.Column("scrub", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "space", "seq"),
     # A number that came back could make one projector delete another's waiting row.
     sqlite_autoincrement=True,

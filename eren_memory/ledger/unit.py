@@ -14,14 +14,13 @@ from uuid_utils.compat import uuid7
 from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus
 from eren_memory.errors import DuplicateNote
 from eren_memory.ledger import rows
-from eren_memory.ledger.erasing import BLANK, erase_traces
-from eren_memory.ledger.outbox import SpaceState, telling
+from eren_memory.ledger.erasing import BLANK, erase_traces, scrub_index
+from eren_memory.ledger.outbox import telling
 from eren_memory.ledger.schema import (
     audit_events,
     guilds,
     notes,
     revisions,
-    spaces,
 )
 from eren_memory.ledger.upsert import upsert
 
@@ -174,12 +173,7 @@ class Unit:
         """Blank every text of a note, in each of its revisions and events, for good."""
         after = await self.save(note, replace(note, **BLANK), "erase")
         await erase_traces(self._connection, note.id)
-        # An index that is only kept for going back is not worth keeping a text for.
-        await self._connection.execute(
-            sa.update(spaces)
-            .where(spaces.c.state == SpaceState.KEPT)
-            .values(state=SpaceState.DROPPING)
-        )
+        await scrub_index(self._connection, [note.id])
         return after
 
     async def over(self, limit: int) -> list[Note]:

@@ -155,7 +155,9 @@ async def test_commands_are_known_in_german_by_their_translation(app: App):
 
 
 def _keys(payloads: Any) -> list[str]:
-    return [one["name"] for one in payloads]
+    """Every command's qualified name, those of groups too."""
+    below = [f"{one['name']} {sub['name']}" for one in payloads for sub in one.get("options", ())]
+    return [*(one["name"] for one in payloads), *below]
 
 
 async def test_what_only_one_person_sees_is_in_their_language(world: World):

@@ -11,6 +11,7 @@ from eren_memory.community import GuildSettings
 from eren_memory.domain import By, NoteDraft
 from tests.bot.conftest import World
 from tests.endpoint import Endpoint, Reply
+from tests.people import rows
 
 FERRY = "The Fenlake Ferry leaves at noon."
 QUESTION = "When does the Fenlake Ferry leave?"
@@ -164,3 +165,21 @@ async def test_a_mention_in_reply_to_a_question_answers_that_question(
     await world.member.send(world.channel, f"<@{world.env.bot.user.id}>", reply_to=asked)
     assert endpoint.conversations[-1][-1]["content"].endswith("Who painted the ceiling?")
     assert said(world)[-1].startswith(f"-# About {asked.jump_url}")
+
+
+async def test_a_question_that_it_was_silent_about_is_its_askers_to_have_forgotten(
+    world: World, endpoint: Endpoint, helpers: Any
+):
+    await speak_up(world, endpoint, helpers)
+    question = "Who painted the ceiling of the chapel?"
+    endpoint.when(question, Reply("I don't know."))
+    await world.member.send(world.channel, question)
+    await wait(world)
+    guild, member = str(world.guild.id), str(world.member.id)
+    [waiting] = await world.app.reviews.waiting(guild, 5)
+    assert (waiting.question, said(world)) == (question, [])
+    [told] = (await world.app.privacy.export(member))["held"]["questions"]
+    assert told["question"] == question
+    await world.app.privacy.forget(member, By(member))
+    assert await world.app.reviews.waiting(guild, 5) == []
+    assert question not in await rows(world.app)

@@ -1,4 +1,4 @@
-"""Jobs and their leases, what audits found and asked, embedding spaces with an outbox each, budgets."""
+"""Jobs and leases, audits, embedding spaces with an outbox each, budgets, claims, the forgotten."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ def upgrade() -> None:
     _spaces()
     _budgets()
     _claims()
+    _forgotten()
 
 
 def _jobs() -> None:
@@ -135,6 +136,9 @@ def _spaces() -> None:
     op.add_column("outbox", sa.Column("space", sa.String(255), nullable=False, server_default=""))
     op.add_column("outbox", sa.Column("reason", sa.Text))
     op.create_index("ix_outbox_space_seq", "outbox", ["space", "seq"])
+    op.add_column(
+        "outbox", sa.Column("scrub", sa.Boolean, nullable=False, server_default=sa.false())
+    )
 
 
 def _budgets() -> None:
@@ -198,4 +202,14 @@ def _claims() -> None:
         sa.Column("digest", sa.String(64)),
         sa.Column("claimed_until", _TIME),
         sa.PrimaryKeyConstraint("application_id", name="pk_published_commands"),
+    )
+
+
+def _forgotten() -> None:
+    op.create_table(
+        "forgotten",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("salt", sa.String(32), nullable=False),
+        sa.Column("day", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_forgotten"),
     )
