@@ -68,7 +68,8 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
         "refused": Holds.NOBODY,
         "report": Holds.NOBODY,
     },
-    "outbox": {"space": Holds.NOBODY},
+    # The reason is an error of the embedding model.
+    "outbox": {"space": Holds.NOBODY, "reason": Holds.NOBODY},
     "communities": {"guild_id": Holds.NOBODY, "settings": Holds.NOBODY},
     "answers": {
         "guild_id": Holds.NOBODY,
