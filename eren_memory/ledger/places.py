@@ -68,8 +68,8 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
         "refused": Holds.NOBODY,
         "report": Holds.NOBODY,
     },
-    # The reason is an error of the embedding model.
-    "outbox": {"space": Holds.NOBODY, "reason": Holds.NOBODY},
+    # The reason is an error of the embedding model's, which may quote the note.
+    "outbox": {"space": Holds.NOBODY, "reason": Holds.WORDS},
     "communities": {"guild_id": Holds.NOBODY, "settings": Holds.NOBODY},
     "answers": {
         "guild_id": Holds.NOBODY,
