@@ -68,7 +68,7 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
         "refused": Holds.NOBODY,
         "report": Holds.NOBODY,
     },
-    "outbox": {"space": Holds.NOBODY},
+    "outbox": {"space": Holds.NOBODY, "reason": Holds.NOBODY},
     "communities": {"guild_id": Holds.NOBODY, "settings": Holds.NOBODY},
     "answers": {
         "guild_id": Holds.NOBODY,
