@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from eren_memory.budget_warnings import AGAIN, Warned
 from eren_memory.budgets import AtLimit, Instead, Limits, Most, Today, Used, day_of, decide, ends
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
-from eren_memory.domain import By, NoteDraft, Place, Usage
+from eren_memory.domain import PSEUDONYM, By, NoteDraft, Place, Usage
 from eren_memory.domain import Path as Way
 from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, ModelUnreachable
 from eren_memory.purse import Ticket
@@ -263,6 +263,53 @@ async def test_what_a_killed_process_set_aside_lapses(settings: Settings):
         assert (await take(app, chosen)).decision.way is AtLimit.NOTES_ONLY
         now += timedelta(hours=1)
         assert (await take(app, chosen)).decision.way is None
+
+
+@on_both
+async def test_what_a_killed_process_set_aside_is_no_question_of_anybody(settings: Settings):
+    now = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    chosen = budget(member_questions=1, questions=9)
+    async with open_app(settings, clock=lambda: now) as app:
+        await take(app, chosen)  # Never settled.
+        await take(app, chosen, guild="h")
+        now += timedelta(hours=1)
+        assert not (await take(app, chosen, "bob")).decision.refused
+        assert await used(app, chosen, "questions") == 1
+        assert await used(app, chosen, "questions", "h") == 0
+        assert not (await take(app, chosen)).decision.refused
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
+async def test_an_answer_that_comes_after_its_hold_has_lapsed_counts_once(
+    settings: Settings, *, fails: bool
+):
+    now = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    chosen = budget(questions=9)
+    async with open_app(settings, clock=lambda: now) as app:
+        ticket = await take(app, chosen)
+        with suppress(RuntimeError):
+            async with app.purse.paying(ticket):
+                now += timedelta(hours=1)
+                await take(app, chosen, "bob")  # Frees what has lapsed.
+                if fails:
+                    raise RuntimeError
+        assert await used(app, chosen, "questions") == (1 if fails else 2)
+
+
+@on_both
+async def test_who_is_forgotten_while_their_question_is_answered_does_not_come_back(
+    settings: Settings,
+):
+    chosen = budget(member_questions=9, tokens=100)
+    async with opened(settings) as app:
+        async with app.purse.paying(await take(app, chosen)):
+            await app.eren.answer("Who painted it?", Place("g"))
+            await app.privacy.forget("ann", By("ann"))
+        standing = await app.purse.standing("g", chosen)
+        assert standing is not None
+        [spender] = standing.spenders
+        assert spender.member_id.startswith(PSEUDONYM)
+        assert spender.used == Used(1, CALL, 0)
 
 
 async def test_old_days_are_forgotten(settings: Settings):

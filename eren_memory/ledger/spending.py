@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -93,18 +94,9 @@ class Spending:
             now: The present; what was set aside until then and not settled has lapsed.
             until: When this lapses.
         """
+        before = sa.or_(budget_holds.c.id == hold.id, budget_holds.c.expires_at <= now)
         async with self._ledger.writing() as connection:
-            await _lock(connection, hold)
-            await connection.execute(
-                sa.delete(budget_holds).where(budget_holds.c.expires_at <= now)
-            )
-            before = await connection.execute(
-                sa.delete(budget_holds)
-                .where(budget_holds.c.id == hold.id)
-                .returning(budget_holds.c.questions)
-            )
-            if taken := before.scalar():
-                await _count(connection, hold, Used(questions=-taken))
+            await _free(connection, before, hold)
             decision = decide(await _today(connection, hold))
             if decision.refused:
                 return decision
@@ -128,15 +120,26 @@ class Spending:
     async def settle(self, hold: Hold, bills: Sequence[Bill], *, back: int = 0) -> Today:
         """Count what was used in the place of what was set aside; returns how the day stands then.
 
+        It counts to whoever the ledger says by now: who was forgotten meanwhile does not come back.
+
         Args:
-            hold: What was set aside, also if it has lapsed.
+            hold: What was set aside. If it has lapsed, its questions were given back and count anew,
+                and nobody knows any more whose they are.
             bills: What was used.
             back: Questions that do not count, as nothing came of them.
         """
         async with self._ledger.writing() as connection:
             await _lock(connection, hold)
-            await connection.execute(sa.delete(budget_holds).where(budget_holds.c.id == hold.id))
-            used = Used(-back, sum(one.tokens for one in bills), sum(one.cost for one in bills))
+            found = (
+                await connection.execute(
+                    sa.delete(budget_holds)
+                    .where(budget_holds.c.id == hold.id)
+                    .returning(budget_holds)
+                )
+            ).one_or_none()
+            hold = replace(hold, member_id=found and found.member_id)
+            questions = (0 if found else hold.used.questions) - back
+            used = Used(questions, sum(one.tokens for one in bills), sum(one.cost for one in bills))
             await _count(connection, hold, used)
             for bill in bills:
                 for guild_id, day in _days(hold):
@@ -149,6 +152,11 @@ class Spending:
                     }
                     await _add(connection, budget_models, key, amounts)
             return await _today(connection, hold)
+
+    async def give_back(self, hold_id: UUID) -> None:
+        """Nothing came of it: free what was set aside, its questions too. No harm where it is settled."""
+        async with self._ledger.writing() as connection:
+            await _free(connection, budget_holds.c.id == hold_id)
 
     async def today(self, hold: Hold) -> Today:
         """How a day stands, for looking at it."""
@@ -223,11 +231,36 @@ def _days(hold: Hold) -> tuple[tuple[str, str], ...]:
     return (hold.guild_id, hold.day.isoformat()), (EVERY_GUILD, hold.whole_day.isoformat())
 
 
-async def _lock(connection: AsyncConnection, hold: Hold) -> None:
-    """Have both days' rows, in the order in which everybody takes them."""
-    for guild_id, day in _days(hold):
+async def _lock(connection: AsyncConnection, *holds: Hold) -> None:
+    """Have the rows of their days, in the order in which everybody takes them."""
+    for guild_id, day in sorted(
+        {one for hold in holds for one in _days(hold)},
+        key=lambda one: (one[0] == EVERY_GUILD, one),
+    ):
         nothing = {"questions": 0, "tokens": 0, "cost": 0}
         await _add(connection, budget_days, {"guild_id": guild_id, "day": day}, nothing)
+
+
+async def _free(connection: AsyncConnection, which: sa.ColumnElement[bool], *also: Hold) -> None:
+    """Give back what was set aside, and have the days' rows of that and of `also`."""
+    # Read first: rows of days are taken before those of holds.
+    rows = (await connection.execute(sa.select(budget_holds).where(which))).all()
+    found = {row.id: _held(row) for row in rows}
+    await _lock(connection, *found.values(), *also)
+    gone = await connection.execute(
+        sa.delete(budget_holds)
+        .where(which, budget_holds.c.id.in_(found))
+        .returning(budget_holds.c.id, budget_holds.c.member_id)
+    )
+    for row in gone.all():
+        hold = replace(found[row.id], member_id=row.member_id)
+        await _count(connection, hold, Used(questions=-hold.used.questions))
+
+
+def _held(row: Any) -> Hold:
+    day, whole_day = date.fromisoformat(row.day), date.fromisoformat(row.whole_day)
+    used = Used(row.questions, row.tokens, row.cost)
+    return Hold(row.id, row.guild_id, day, whole_day, row.member_id, used)
 
 
 async def _count(connection: AsyncConnection, hold: Hold, used: Used) -> None:
