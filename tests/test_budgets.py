@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -23,7 +24,8 @@ from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import PSEUDONYM, By, NoteDraft, Place, Usage
 from eren_memory.domain import Path as Way
-from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, ModelUnreachable
+from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, LedgerError, ModelUnreachable
+from eren_memory.guarding import FAILURES
 from eren_memory.purse import Ticket
 from tests.calibrated import NOTE, QUESTION, calibrate
 from tests.conftest import on_both
@@ -380,6 +382,42 @@ async def test_a_call_that_is_cut_off_counts_with_about_the_tokens_of_its_prompt
         await asyncio.gather(asked, return_exceptions=True)
         hold.set()
         assert await used(app, chosen, "tokens") > 0
+
+
+async def test_a_call_that_the_resting_model_was_spared_is_no_call(
+    settings: Settings, endpoint: Endpoint
+):
+    chosen = budget(tokens=100_000)
+    endpoint.default = Reply(status=503, body="{}")
+    async with open_app(settings, guarded=True) as app:
+        await choose(app, chosen)
+        for _ in range(FAILURES + 2):
+            with pytest.raises(ModelUnreachable):
+                await app.eren.answer("Who painted it?", Place("g"))
+        standing = await app.purse.standing("g", chosen)
+        assert standing is not None
+        assert [one.usage.calls for one in standing.bills] == [FAILURES]
+
+
+@pytest.mark.parametrize("broken", ['{"budget": 7}', "[]", "{"])
+async def test_settings_that_cannot_be_read_are_that_guilds_trouble_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture, broken: str
+):
+    async with opened(settings) as app:
+        for guild in "gh":
+            await app.communities.choose(guild, budget(questions=9), ADMIN, datetime.now(UTC))
+        async with app.notebook.ledger.writing() as connection:
+            spoil = sa.text("UPDATE communities SET settings = :broken WHERE guild_id = 'g'")
+            await connection.execute(spoil, {"broken": broken})
+    async with opened(settings) as app:
+        await app.purse.remember()
+        assert [*await app.communities.with_days()] == ["h"]
+        assert await app.communities.time_zones() == {}
+        with pytest.raises(LedgerError, match="settings of guild g cannot be read"):
+            await app.communities.settings("g")
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [
+        "The settings of guild g cannot be read."
+    ]
 
 
 async def test_at_the_limit_a_sure_note_is_quoted_and_the_model_is_not_called(

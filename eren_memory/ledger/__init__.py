@@ -13,7 +13,8 @@ from eren_memory.ledger.records import Records
 from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.spaces import Space
-from eren_memory.ledger.spending import Bill, Hold, Spender, Spending
+from eren_memory.ledger.holds import Hold
+from eren_memory.ledger.spending import Bill, Spender, Spending
 from eren_memory.ledger.unit import Event, Unit
 
 __all__ = [
