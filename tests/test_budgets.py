@@ -540,6 +540,7 @@ async def test_each_warning_is_given_once_a_day_whatever_restarts(settings: Sett
                 one = (app, other)[n % 2]
                 async with one.purse.paying(await take(one, chosen)):
                     pass
+                await one.purse.warnings.drain()
     assert told == [("questions", 80), ("questions", 100)]
 
 
@@ -556,6 +557,7 @@ async def test_a_warning_that_could_not_be_given_is_given_later(settings: Settin
     async def ask(app: App) -> None:
         async with app.purse.paying(await take(app, chosen)):
             pass
+        await app.purse.warnings.drain()
 
     async with open_app(settings, clock=lambda: now) as app:
         for _ in range(4):  # A process that can tell nobody leaves it to one that can.
