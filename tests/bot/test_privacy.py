@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By, NoteDraft, NoteStatus
 from tests.bot.conftest import World
-from tests.endpoint import Endpoint
+from tests.endpoint import Endpoint, Reply
 from tests.people import files_with, rows
 
 FERRY = "The Fenlake Ferry leaves at noon."
@@ -109,3 +110,29 @@ async def test_exports_count_as_questions(world: World, endpoint: Endpoint):
     refused = await world.member.slash(world.channel, "privacy export")
     assert "a lot of questions" in refused.response.content
     assert refused.response.attachments == []
+
+
+async def test_what_is_being_answered_to_whoever_is_forgotten_is_forgotten_too(
+    world: World, endpoint: Endpoint
+):
+    hold = asyncio.Event()
+    endpoint.default = Reply("at noon", hold=hold)
+    member = str(world.member.id)
+    admission = world.env.bot.desk.asker.admission
+    waited = admission.finished
+
+    async def finished(person: str, seconds: float) -> None:
+        hold.set()  # Somebody who never waits for it never gets the answer.
+        await waited(person, seconds)
+
+    shown = await world.member.slash(world.channel, "privacy forget")
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(admission, "finished", finished)
+        asking = asyncio.create_task(world.member.slash(world.channel, "ask", question=QUESTION))
+        while not endpoint.requests:
+            await asyncio.sleep(0.01)
+        await world.member.click(shown.response, label="Forget me")
+        await asking
+    held = await rows(world.app)
+    assert QUESTION not in held
+    assert member not in held
