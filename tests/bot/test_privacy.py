@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from bot.questions import Request
+from bot.texts import texts
 from eren_memory.community import GuildSettings
-from eren_memory.domain import By, NoteDraft, NoteStatus
+from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from tests.bot.conftest import World
+from tests.bot.test_load import Wall
 from tests.endpoint import Endpoint, Reply
 from tests.people import files_with, rows
 
@@ -115,24 +118,29 @@ async def test_exports_count_as_questions(world: World, endpoint: Endpoint):
 async def test_what_is_being_answered_to_whoever_is_forgotten_is_forgotten_too(
     world: World, endpoint: Endpoint
 ):
-    hold = asyncio.Event()
+    hold, done = asyncio.Event(), list[str]()
     endpoint.default = Reply("at noon", hold=hold)
-    member = str(world.member.id)
-    admission = world.env.bot.desk.asker.admission
-    waited = admission.finished
+    member, desk = str(world.member.id), world.env.bot.desk
+    question = Request(Place("g", ("c",)), "c", member, QUESTION, texts(None))
 
-    async def finished(person: str, seconds: float) -> None:
-        hold.set()  # Somebody who never waits for it never gets the answer.
-        await waited(person, seconds)
+    async def asks() -> None:
+        desk.asker.admission.admit(question, question.t)
+        await desk.asker.ask(question, Wall(done, "answered"))
 
-    shown = await world.member.slash(world.channel, "privacy forget")
+    forget = world.app.privacy.forget
+
+    async def noted(*given: Any) -> Any:
+        done.append("forgotten")
+        return await forget(*given)
+
+    sure = await world.member.slash(world.channel, "privacy forget")
+    asking = asyncio.create_task(asks())
+    while not endpoint.requests:
+        await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0.1, hold.set)
     with pytest.MonkeyPatch.context() as watched:
-        watched.setattr(admission, "finished", finished)
-        asking = asyncio.create_task(world.member.slash(world.channel, "ask", question=QUESTION))
-        while not endpoint.requests:
-            await asyncio.sleep(0.01)
-        await world.member.click(shown.response, label="Forget me")
-        await asking
-    held = await rows(world.app)
-    assert QUESTION not in held
-    assert member not in held
+        watched.setattr(world.app.privacy, "forget", noted)
+        await world.member.click(sure.response, custom_id="eren:forget")
+    await asking
+    assert done == ["answered", "forgotten"]
+    assert member not in await rows(world.app)
