@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from eren_memory.domain import Usage
-from eren_memory.errors import BudgetUsedUp
+from eren_memory.errors import BudgetUsedUp, ErenError, ModelError
 from eren_memory.llm import ChatModel, Completion, Message
 
 # Characters of a prompt that are about one token. Of a call that is cut off nobody says how many it had.
@@ -91,18 +91,22 @@ class ChargedModel:
                     "Today's budget is used up; nothing more is asked of the model before "
                     f"{account.closed_until:%Y-%m-%d %H:%M} UTC."
                 )
-            used = Usage(calls=1)
+            used: Usage | None = Usage(calls=1)
             try:
                 reply = await self._model.complete(
                     messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
                 )
                 used = Usage(1, reply.usage.prompt_tokens, reply.usage.completion_tokens)
                 return reply
+            except ErenError as error:
+                if not (isinstance(error, ModelError) and error.asked):
+                    used = None  # No call went out: there is no key, or the model is left alone.
+                raise
             except asyncio.CancelledError:
                 used = Usage(1, sum(len(one["content"]) for one in messages) // _CHARACTERS, 0)
                 raise
             finally:
-                if account is not None:
+                if account is not None and used is not None:
                     account.add(self.name, used)
 
         if (account := _account.get()) is not None:

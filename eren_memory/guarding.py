@@ -48,7 +48,9 @@ class GuardedModel(AroundModel):
         failure = self._breaker.last_failure
         if failure is not None and (self._breaker.opened or self._trying):
             # A new one: the old one has the traceback of another question.
-            raise type(failure)(*failure.args)
+            again = type(failure)(*failure.args)
+            again.asked = False
+            raise again
         trying = self._trying = not self._breaker.closed
         try:
             reply = await ask()

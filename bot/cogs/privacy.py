@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bot.client import ErenBot
 
 _LARGEST = 8_000_000
+# Seconds that a forgetting waits for answers to the person; it has a quarter of an hour in all.
+_UNDER_WAY = 600.0
 
 
 class ForgetButton(Control, template=r"eren:forget"):
@@ -40,7 +42,10 @@ class ForgetButton(Control, template=r"eren:forget"):
         await interaction.response.defer()
         at, t = desk(interaction), mine(interaction)
         _count(interaction)
-        done = (await at.app.privacy.forget(str(interaction.user.id), by(interaction))).forgotten
+        person = str(interaction.user.id)
+        # What is being answered to them would be kept afterwards.
+        await at.asker.admission.finished(person, _UNDER_WAY)
+        done = (await at.app.privacy.forget(person, by(interaction))).forgotten
         for channel_id, message_id in done.cards:
             with suppress(discord.HTTPException):
                 await interaction.client.http.delete_message(int(channel_id), int(message_id))
@@ -94,7 +99,7 @@ class PrivacyCog(
 def _count(interaction: Interaction) -> None:
     """It costs about as much as a question, and counts as one. Raises `Refused`."""
     guild_id, user_id = guild_of(interaction), str(interaction.user.id)
-    if wait := desk(interaction).asker.limits.wait(guild_id, user_id):
+    if wait := desk(interaction).asker.admission.limits.wait(guild_id, user_id):
         raise Refused(mine(interaction)("ask.too_many", seconds=ceil(wait)))
 
 
