@@ -130,12 +130,18 @@ class Outbox:
         async with self._ledger.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def oldest(self) -> int | None:
-        """The row that has waited longest; None if nothing waits."""
-        query = sa.select(sa.func.min(outbox.c.seq)).where(outbox.c.space == self._space)
+    async def moving(self) -> tuple[int | None, int]:
+        """The row that has waited longest, None if none does, and of how many notes rows wait.
+
+        Of notes that were set aside no row does: they wait for an edit.
+        """
+        o = outbox.c
+        query = sa.select(sa.func.min(o.seq), sa.func.count(sa.distinct(o.note_id))).where(
+            o.space == self._space, o.reason.is_(None)
+        )
         async with self._ledger.reading() as connection:
-            found: int | None = (await connection.execute(query)).scalar()
-            return found
+            oldest, count = (await connection.execute(query)).one()
+            return oldest, int(count)
 
     async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
         """Which of these notes wait for the index."""
