@@ -245,9 +245,7 @@ class Projector:
                 await self._index.checkpoint()
                 await self.outbox.projected(self._unsettled)
                 self._unsettled = []
-                if self._to_scrub:
-                    self._index.stamp()
-                    self._to_scrub = False
+                self._to_scrub = False
 
     async def _write(self, index: NoteIndex, pending: Pending) -> bool:
         """Write a batch; False where notes were set aside instead: what is left comes again."""
@@ -270,8 +268,7 @@ class Projector:
                 vectors[row] = known[note.id]
         await self._quarantine.upsert(index, pending, vectors)
         if pending.scrub:
-            # Until it is scrubbed, a start would have to build it again.
-            index.unstamp()
+            # Its rows stay until that is done: whoever is killed before does it at the next start.
             self._to_scrub = True
         self._unsettled += self._quarantine.settled(pending)
         self._written += 1
