@@ -141,7 +141,7 @@ async def test_an_index_is_not_written_anew_where_the_disk_has_no_room_for_a_sec
     assert await found(app, QUESTION) == [1]
     await app.notebook.projector.project()
     index = await app.notebook.projector.open()
-    size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    size = sum(one.stat().st_blocks * 512 for one in folder.rglob("*") if one.is_file())
     enough = log.ROOM + size
 
     def usage(_: Path) -> Usage:
