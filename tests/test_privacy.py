@@ -17,7 +17,8 @@ from eren_memory.errors import BadInput, ForgottenToday
 from eren_memory.ledger import back_up, restore
 from eren_memory.ledger.disclosing import SECTIONS
 from eren_memory.ledger.places import PLACES, Holds, columns
-from eren_memory.ledger.schema import ProbesJson, ScopeJson, metadata
+from eren_memory.ledger.schema import ProbesJson, ScopeJson, metadata, spaces
+from eren_memory.ledger.upkeep_schema import job_runs
 from eren_memory.privacy import Kept, Privacy
 from tests.conftest import on_both
 from tests.people import (
@@ -242,6 +243,20 @@ async def test_where_others_named_a_person_the_pseudonym_stands_and_the_note_is_
     # A longer number is not theirs.
     assert told["text"] == f"Ask {gone.forgotten.pseudonym}, not {PERSON}9."
     assert gone.waiting is None
+
+
+@on_both
+async def test_errors_that_quote_a_note_name_nobody_who_was_forgotten(app: App):
+    quoted = f"It cannot embed: Ask <@{PERSON}>."
+    async with app.notebook.ledger.writing() as connection:
+        await connection.execute(sa.update(spaces).values(refused=quoted))
+        run = {"job": "reembed", "guild_id": "", "result": quoted}
+        run |= {"since": NOW, "attempts": 1, "token": 1}
+        await connection.execute(sa.insert(job_runs), [run])
+    gone = await app.privacy.forget(PERSON, OPERATOR)
+    held = await rows(app)
+    assert PERSON not in held
+    assert held.count(f"Ask {gone.forgotten.pseudonym}.") == 2
 
 
 async def test_names_that_are_words_are_replaced_only_where_they_stand_for_a_person(app: App):
