@@ -8,23 +8,18 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from math import ceil
 from typing import Any
-from uuid import UUID
-
-import discord
 
 from bot import budgets, logs, render
+from bot.admission import Admission
 from bot.desk import now
 from bot.failures import Refused
-from bot.limits import Limits
 from bot.metrics import Metrics
 from bot.progress import Progress, Spot
 from bot.questions import Request
 from bot.splitting import paged
-from bot.texts import Texts
 from bot.traces import recorded, told
-from bot.turns import Crowded, Seat, Turns
+from bot.turns import Seat
 from eren_memory.app import App
 from eren_memory.budgets import Decision
 from eren_memory.community import Asked, GuildSettings, Queue, Review, Turn
@@ -38,7 +33,6 @@ from eren_memory.errors import (
     ModelRefused,
     NoteIndexError,
 )
-from eren_memory.text import question_text
 
 _LAST_WORDS = 1.5
 # Earlier questions and answers that a follow-up is understood from.
@@ -55,77 +49,11 @@ class Asker:
     def __init__(self, app: App, metrics: Metrics | None = None) -> None:
         self._app = app
         self._metrics = metrics or Metrics()
-        settings = app.settings
-        self.limits = Limits(settings.questions_per_member, settings.questions_per_guild)
-        self.turns = Turns(
-            settings.questions_at_once,
-            settings.questions_waiting_per_guild,
-            settings.questions_waiting,
-        )
-        self._metrics.waiting.set_function(lambda: self.turns.waiting)
-        # Places in line of requests that are admitted and not yet asked.
-        self._booked: dict[UUID, Seat] = {}
+        self.admission = Admission(app, self._metrics)
         # Each question's work, by the task that shows what comes of it.
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
-        self._closing = False
         self.on_gap: OnGap | None = None
         """Told of a question that nobody could answer."""
-
-    def admit(self, request: Request, t: Texts) -> None:
-        """Count a question and give it a place in line, before anything is done for it.
-
-        The place is kept for the current task, until it asks or ends.
-
-        Raises:
-            Refused: Too many questions, or the bot is about to stop.
-            BadInput: It cannot be used.
-        """
-        if self._closing:
-            raise Refused(t("ask.restarting"))
-        question_text(request.text, "claim" if request.claim else "question")
-        guild = request.place.guild_id
-        try:
-            self.turns.check(guild)
-        except Crowded as crowd:
-            raise self._turned_away(crowd, t) from None
-        wait = self.limits.wait(guild, request.asker_id)
-        if wait:
-            self._metrics.turned_away("too_often")
-            raise Refused(t("ask.too_many", seconds=ceil(wait)))
-        seat = self._booked[request.id] = self.turns.book(guild)
-        caller = asyncio.current_task()
-        assert caller is not None  # noqa: S101 - For the type: callers are coroutines.
-
-        def ended(_: object) -> None:
-            self._booked.pop(request.id, None)
-            seat.leave()
-
-        caller.add_done_callback(ended)
-
-    async def reserve(
-        self, request: Request, settings: GuildSettings, asker: discord.abc.User, t: Texts
-    ) -> Request:
-        """Find an admitted question's place in the day's budget; the same one, tried again.
-
-        Raises:
-            Refused: There is none left for it, or for who asks.
-            LedgerError: Nobody can tell.
-        """
-        roles = [str(role.id) for role in getattr(asker, "roles", ())]
-        ticket = await self._app.purse.ask(
-            request.id,
-            request.place.guild_id,
-            settings,
-            None if request.unasked else (request.asker_id, roles),
-            self._app.model_of(settings),
-        )
-        if ticket is None:
-            return request
-        decision = ticket.decision
-        self._metrics.budgeted(decision)
-        if decision.refused:
-            raise Refused(budgets.refusal(t, ticket))
-        return replace(request, ticket=ticket)
 
     async def ask(self, request: Request, spot: Spot) -> Asked | None:
         """Answer an admitted question at a spot; None where it stays silent.
@@ -137,12 +65,7 @@ class Asker:
         logs.request.set(str(request.id))
         caller = asyncio.current_task()
         assert caller is not None  # noqa: S101 - For the type: this is a coroutine.
-        seat = self._booked.pop(request.id, None)
-        if seat is None:
-            try:
-                seat = self.turns.book(request.place.guild_id)
-            except Crowded as crowd:
-                raise self._turned_away(crowd, request.t) from None
+        seat = self.admission.seat(request)
         work = asyncio.create_task(self._ask(request, spot, seat))
         # Also where it is cancelled before it begins.
         work.add_done_callback(lambda _: seat.leave())
@@ -152,30 +75,29 @@ class Asker:
             return await work
         except asyncio.CancelledError:
             work.cancel()
-            if not self._closing:
+            if not self.admission.closed:
                 raise
             raise Refused(request.t("ask.restarting")) from None
 
     async def drain(self, seconds: float) -> None:
         """Take no more questions, let those that run finish, and give up what does not in time."""
-        self._closing = True
+        self.admission.closed = True
         if self._running:
             await asyncio.wait({*self._running}, timeout=seconds)
         for work in self._running.values():
             work.cancel()
         if self._running:  # Their askers are being told.
             await asyncio.wait({*self._running}, timeout=_LAST_WORDS)
-
-    def _turned_away(self, crowd: Crowded, t: Texts) -> Refused:
-        self._metrics.turned_away("crowded")
-        return Refused(t("ask.crowded", count=crowd.waiting))
+        await self.admission.drain(_LAST_WORDS)
 
     async def _ask(self, request: Request, spot: Spot, seat: Seat) -> Asked | None:
-        settings = await self._app.communities.settings(request.place.guild_id)
         said, started = Progress(spot, request.t), time.perf_counter()
         shown = nullcontext() if request.unasked else said.shown()
+        # Nothing is awaited before it is entered: from here on it settles.
+        self.admission.settled(request)
         try:
-            async with shown, self._app.purse.paying(request.ticket), seat:
+            async with self._app.purse.paying(request.ticket), shown, seat:
+                settings = await self._app.communities.settings(request.place.guild_id)
                 said.begun()
                 made = await self._answer(request, settings, said)
         except BadInput:

@@ -40,6 +40,7 @@ _BUTTONS = (
 )  # fmt: skip
 # Of a stop, Discord's side may take a little too: ten seconds in all.
 _DRAIN_SECONDS = 7.0
+_WARNING_SECONDS = 1.0
 _OPENER_FIRST_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -159,6 +160,7 @@ class ErenBot(commands.AutoShardedBot):
     async def drain(self) -> None:
         """Take no more questions, and finish or hand back those that are being answered."""
         await asyncio.gather(self.desk.drain(_DRAIN_SECONDS), self._schedule.stop(_DRAIN_SECONDS))
+        await self.desk.app.purse.warnings.drain(_WARNING_SECONDS)
 
     async def close(self) -> None:
         """Also where nobody drained it: no timer outlives it."""

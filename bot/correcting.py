@@ -54,7 +54,7 @@ async def suggest(interaction: Interaction, draft: NoteDraft) -> None:
     """A note that waits for a moderator."""
     at, guild, t = desk(interaction), guild_of(interaction), mine(interaction)
     await at.require(Right.SUGGEST, interaction)
-    if wait := at.asker.limits.wait(guild, str(interaction.user.id)):
+    if wait := at.asker.admission.limits.wait(guild, str(interaction.user.id)):
         raise Refused(t("ask.too_many", seconds=ceil(wait)))
     act = by(interaction, where=draft.source_url)
     most = at.app.settings.suggestions_per_member

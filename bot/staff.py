@@ -135,8 +135,10 @@ class Staff:
         guild_id = warned.line.guild_id
         if guild_id == EVERY_GUILD:
             return await self._tell_owner(budgets.warning(texts(None), warned))
-        if (found := await self.channel(guild_id)) is None:
+        if (await self._app.communities.settings(guild_id)).staff_channel is None:
             return True  # Nobody wants to be told.
+        if (found := await self.channel(guild_id)) is None:
+            return False  # It is not there just now: the bot starts, or Discord has an outage.
         channel, t = found
         card = Card(render.cut(budgets.warning(t, warned)), buttons())
         return await self._send(channel, card) is not None

@@ -246,6 +246,7 @@ async def open_app(
         by_model, calibrations_of = {main: eren}, {main: calibrations}
         jobs = Jobs(Runs(ledger), partial(_zones, communities), settings.zone, clock)
         async with AsyncExitStack() as closing:
+            closing.push_async_callback(purse.warnings.drain)
             # Closed in the other order, each even if another fails to close.
             if server is not None:
                 closing.push_async_callback(server.close)

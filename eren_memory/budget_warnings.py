@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from eren_memory.budgets import EVERY_GUILD, WARNED, Instead, Limits, Line, Today
+from eren_memory.errors import ErenError
 from eren_memory.ledger import Hold, Spending
 
 AGAIN = timedelta(minutes=10)
 """After so long it is tried again to tell whom it could not be told."""
+
+_LAST_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +46,35 @@ class Warnings:
         self._spending, self._clock = spending, clock
         # What need not be looked up, until when.
         self._told: dict[tuple[object, ...], datetime] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         self.on_warning: OnWarning | None = None
         """A process that can tell nobody leaves this None, and the warning to one that can."""
+
+    def soon(
+        self, hold: Hold, holding: Limits, today: Today, ends: tuple[datetime, datetime]
+    ) -> None:
+        """See `tell`; whoever asked does not wait for it."""
+        if self.on_warning is None:
+            return
+
+        async def telling() -> None:
+            try:
+                await self.tell(hold, holding, today, ends)
+            except ErenError as error:
+                _log.warning("Nobody could be told of a budget: %s", error)
+
+        task = asyncio.create_task(telling())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def drain(self, seconds: float = _LAST_SECONDS) -> None:
+        """Let those who are being told hear of it, and give up what does not get there in time."""
+        if not (telling := {*self._telling}):
+            return
+        _, late = await asyncio.wait(telling, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def tell(
         self, hold: Hold, holding: Limits, today: Today, ends: tuple[datetime, datetime]

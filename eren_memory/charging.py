@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from eren_memory.around_model import AroundModel, Ask
 from eren_memory.domain import Usage
-from eren_memory.errors import BudgetUsedUp
+from eren_memory.errors import BudgetUsedUp, ErenError, ModelError
 from eren_memory.llm import ChatModel, Completion, Message
 
 # Characters of a prompt that are about one token. Of a call that is cut off nobody says how many it had.
@@ -60,58 +61,43 @@ def charged_on(account: Account) -> Iterator[None]:
         _account.reset(before)
 
 
-class ChargedModel:
+class ChargedModel(AroundModel):
     """A chat model whose calls are counted on the account of whoever they are made for.
 
-    Those that are made for no guild, such as an evaluation's, are not counted.
+    Those that are made for no guild, such as an evaluation's, are not counted. Where the account's
+    budget is used up, `complete` raises `BudgetUsedUp`: nothing was asked.
     """
 
     def __init__(self, model: ChatModel, opened: Open) -> None:
-        self._model = model
+        super().__init__(model)
         self._opened = opened
 
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        logprobs: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Completion:
-        """See `ChatModel.complete`. Raises `BudgetUsedUp`: nothing was asked."""
-
-        async def call(account: Account | None) -> Completion:
-            if account is not None and account.closed_until is not None:
-                raise BudgetUsedUp(
-                    "Today's budget is used up; nothing more is asked of the model before "
-                    f"{account.closed_until:%Y-%m-%d %H:%M} UTC."
-                )
-            used = Usage(calls=1)
-            try:
-                reply = await self._model.complete(
-                    messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
-                )
-                used = Usage(1, reply.usage.prompt_tokens, reply.usage.completion_tokens)
-                return reply
-            except asyncio.CancelledError:
-                used = Usage(1, sum(len(one["content"]) for one in messages) // _CHARACTERS, 0)
-                raise
-            finally:
-                if account is not None:
-                    account.add(self.name, used)
-
+    async def _around(self, messages: Sequence[Message], ask: Ask) -> Completion:
         if (account := _account.get()) is not None:
-            return await call(account)
+            return await self._charge(account, messages, ask)
         if (guild_id := _guild.get()) is None:
-            return await call(None)
+            return await ask()
         async with self._opened(guild_id) as account:
-            return await call(account)
+            return await (self._charge(account, messages, ask) if account else ask())
 
-    async def close(self) -> None:
-        """See `ChatModel.close`."""
-        await self._model.close()
+    async def _charge(self, account: Account, messages: Sequence[Message], ask: Ask) -> Completion:
+        if account.closed_until is not None:
+            raise BudgetUsedUp(
+                "Today's budget is used up; nothing more is asked of the model before "
+                f"{account.closed_until:%Y-%m-%d %H:%M} UTC."
+            )
+        used: Usage | None = Usage(calls=1)
+        try:
+            reply = await ask()
+            used = Usage(1, reply.usage.prompt_tokens, reply.usage.completion_tokens)
+            return reply
+        except ErenError as error:
+            if not (isinstance(error, ModelError) and error.asked):
+                used = None  # No call went out: there is no key, or the model is left alone.
+            raise
+        except asyncio.CancelledError:
+            used = Usage(1, sum(len(one["content"]) for one in messages) // _CHARACTERS, 0)
+            raise
+        finally:
+            if used is not None:
+                account.add(self.name, used)

@@ -149,7 +149,9 @@ class ReembedRefused(ErenError):
 
 
 class ModelError(ErenError):
-    """The chat model gave no usable answer."""
+    """The chat model gave no usable answer. `asked` is False where the call was not even made."""
+
+    asked = True
 
 
 class ModelUnreachable(ModelError):
@@ -166,6 +168,8 @@ class ModelRateLimited(ModelError):
 
 class BudgetUsedUp(ModelRateLimited):
     """Our own daily budget is used up; the call was not made."""
+
+    asked = False
 
 
 class ModelNotFound(ModelError):

@@ -7,11 +7,12 @@ behind it in line for many.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from circuitbreaker import CircuitBreaker
 
+from eren_memory.around_model import AroundModel, Ask
 from eren_memory.errors import ModelError, ModelRateLimited, ModelUnreachable
 from eren_memory.llm import ChatModel, Completion, Message
 
@@ -22,7 +23,7 @@ REST_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 
 
-class GuardedModel:
+class GuardedModel(AroundModel):
     """A chat model that is asked nothing while it rests: the last failure is raised again at once.
 
     Afterwards one call goes through. If it gets a reply, whatever that says, the rest is over; else it
@@ -38,34 +39,21 @@ class GuardedModel:
     def __init__(
         self, model: ChatModel, failures: int = FAILURES, rest: float = REST_SECONDS
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._rest = rest
         self._breaker = CircuitBreaker(failures, rest, (ModelUnreachable, ModelRateLimited))
         self._trying = False
 
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        logprobs: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Completion:
-        """See `ChatModel.complete`."""
+    async def _around(self, messages: Sequence[Message], ask: Ask) -> Completion:
         failure = self._breaker.last_failure
         if failure is not None and (self._breaker.opened or self._trying):
             # A new one: the old one has the traceback of another question.
-            raise type(failure)(*failure.args)
+            again = type(failure)(*failure.args)
+            again.asked = False
+            raise again
         trying = self._trying = not self._breaker.closed
         try:
-            reply = await self._model.complete(
-                messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
-            )
+            reply = await ask()
         except ModelError as error:
             self._ended(error)
             raise
@@ -74,10 +62,6 @@ class GuardedModel:
                 self._trying = False
         self._ended(None)
         return reply
-
-    async def close(self) -> None:
-        """See `ChatModel.close`."""
-        await self._model.close()
 
     def _ended(self, error: ModelError | None) -> None:
         """Tell the breaker of a call that ended; of one that was called off, nothing is known."""

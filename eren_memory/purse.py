@@ -148,6 +148,10 @@ class Purse:
         hold = self._hold(request_id, guild_id, chosen, member and member[0], _QUESTION)
         return await self._take(hold, holding, chosen, quota, model)
 
+    async def give_back(self, request_id: UUID) -> None:
+        """What was set aside for a question that is not put after all. Raises `LedgerError`."""
+        await self._spending.give_back(request_id)
+
     @asynccontextmanager
     async def paying(self, ticket: Ticket | None) -> AsyncIterator[None]:
         """What is asked of models inside goes on the ticket; a question that fails does not count."""
@@ -226,10 +230,11 @@ class Purse:
         bills = [Bill(model, usage, self._cost(model, usage)) for model, usage in used.items()]
         try:
             today = await asyncio.shield(self._spending.settle(hold, bills, back=back))
-            await self.warnings.tell(hold, ticket.holding, today, ticket.ends)
         except ErenError as error:
             # Whoever asked has an answer; what was set aside lapses.
             _log.warning("What a question used could not be counted: %s", error)
+        else:
+            self.warnings.soon(hold, ticket.holding, today, ticket.ends)
 
     async def _chosen(self, guild_id: str) -> GuildSettings:
         if time.monotonic() - self._read_at >= _REMEMBERED:

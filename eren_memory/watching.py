@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from eren_memory.around_model import AroundModel, Ask
 from eren_memory.domain import Usage
 from eren_memory.errors import ModelUnauthorised, ModelUnreachable
 from eren_memory.llm import ChatModel, Completion, Endpoint, Message
@@ -17,41 +18,22 @@ OnCall = Callable[[str, Usage, float, BaseException | None], None]
 _PING_SECONDS = 5.0
 
 
-class WatchedModel:
+class WatchedModel(AroundModel):
     """A chat model whose every call is told to a listener, those that fail or are cancelled too."""
 
     def __init__(self, model: ChatModel, on_call: OnCall) -> None:
-        self._model = model
+        super().__init__(model)
         self._on_call = on_call
 
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        logprobs: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Completion:
-        """See `ChatModel.complete`."""
+    async def _around(self, messages: Sequence[Message], ask: Ask) -> Completion:
         started = time.perf_counter()
         try:
-            reply = await self._model.complete(
-                messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
-            )
+            reply = await ask()
         except BaseException as error:
             self._on_call(self.name, Usage(calls=1), time.perf_counter() - started, error)
             raise
         self._on_call(self.name, reply.usage, time.perf_counter() - started, None)
         return reply
-
-    async def close(self) -> None:
-        """See `ChatModel.close`."""
-        await self._model.close()
 
 
 async def ping(connect: Callable[[], Awaitable[Endpoint]], model: str) -> None:

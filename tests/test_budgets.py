@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,9 +22,10 @@ from eren_memory.budget_warnings import AGAIN, Warned
 from eren_memory.budgets import AtLimit, Instead, Limits, Most, Today, Used, day_of, decide, ends
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
-from eren_memory.domain import By, NoteDraft, Place, Usage
+from eren_memory.domain import PSEUDONYM, By, NoteDraft, Place, Usage
 from eren_memory.domain import Path as Way
-from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, ModelUnreachable
+from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, LedgerError, ModelUnreachable
+from eren_memory.guarding import FAILURES
 from eren_memory.purse import Ticket
 from tests.calibrated import NOTE, QUESTION, calibrate
 from tests.conftest import on_both
@@ -265,6 +267,53 @@ async def test_what_a_killed_process_set_aside_lapses(settings: Settings):
         assert (await take(app, chosen)).decision.way is None
 
 
+@on_both
+async def test_what_a_killed_process_set_aside_is_no_question_of_anybody(settings: Settings):
+    now = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    chosen = budget(member_questions=1, questions=9)
+    async with open_app(settings, clock=lambda: now) as app:
+        await take(app, chosen)  # Never settled.
+        await take(app, chosen, guild="h")
+        now += timedelta(hours=1)
+        assert not (await take(app, chosen, "bob")).decision.refused
+        assert await used(app, chosen, "questions") == 1
+        assert await used(app, chosen, "questions", "h") == 0
+        assert not (await take(app, chosen)).decision.refused
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
+async def test_an_answer_that_comes_after_its_hold_has_lapsed_counts_once(
+    settings: Settings, *, fails: bool
+):
+    now = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    chosen = budget(questions=9)
+    async with open_app(settings, clock=lambda: now) as app:
+        ticket = await take(app, chosen)
+        with suppress(RuntimeError):
+            async with app.purse.paying(ticket):
+                now += timedelta(hours=1)
+                await take(app, chosen, "bob")  # Frees what has lapsed.
+                if fails:
+                    raise RuntimeError
+        assert await used(app, chosen, "questions") == (1 if fails else 2)
+
+
+@on_both
+async def test_who_is_forgotten_while_their_question_is_answered_does_not_come_back(
+    settings: Settings,
+):
+    chosen = budget(member_questions=9, tokens=100)
+    async with opened(settings) as app:
+        async with app.purse.paying(await take(app, chosen)):
+            await app.eren.answer("Who painted it?", Place("g"))
+            await app.privacy.forget("ann", By("ann"))
+        standing = await app.purse.standing("g", chosen)
+        assert standing is not None
+        [spender] = standing.spenders
+        assert spender.member_id.startswith(PSEUDONYM)
+        assert spender.used == Used(1, CALL, 0)
+
+
 async def test_old_days_are_forgotten(settings: Settings):
     now = datetime(2026, 11, 27, 9, tzinfo=UTC)
     chosen = budget(questions=9)
@@ -333,6 +382,42 @@ async def test_a_call_that_is_cut_off_counts_with_about_the_tokens_of_its_prompt
         await asyncio.gather(asked, return_exceptions=True)
         hold.set()
         assert await used(app, chosen, "tokens") > 0
+
+
+async def test_a_call_that_the_resting_model_was_spared_is_no_call(
+    settings: Settings, endpoint: Endpoint
+):
+    chosen = budget(tokens=100_000)
+    endpoint.default = Reply(status=503, body="{}")
+    async with open_app(settings, guarded=True) as app:
+        await choose(app, chosen)
+        for _ in range(FAILURES + 2):
+            with pytest.raises(ModelUnreachable):
+                await app.eren.answer("Who painted it?", Place("g"))
+        standing = await app.purse.standing("g", chosen)
+        assert standing is not None
+        assert [one.usage.calls for one in standing.bills] == [FAILURES]
+
+
+@pytest.mark.parametrize("broken", ['{"budget": 7}', "[]", "{"])
+async def test_settings_that_cannot_be_read_are_that_guilds_trouble_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture, broken: str
+):
+    async with opened(settings) as app:
+        for guild in "gh":
+            await app.communities.choose(guild, budget(questions=9), ADMIN, datetime.now(UTC))
+        async with app.notebook.ledger.writing() as connection:
+            spoil = sa.text("UPDATE communities SET settings = :broken WHERE guild_id = 'g'")
+            await connection.execute(spoil, {"broken": broken})
+    async with opened(settings) as app:
+        await app.purse.remember()
+        assert [*await app.communities.with_days()] == ["h"]
+        assert await app.communities.time_zones() == {}
+        with pytest.raises(LedgerError, match="settings of guild g cannot be read"):
+            await app.communities.settings("g")
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [
+        "The settings of guild g cannot be read."
+    ]
 
 
 async def test_at_the_limit_a_sure_note_is_quoted_and_the_model_is_not_called(
@@ -455,6 +540,7 @@ async def test_each_warning_is_given_once_a_day_whatever_restarts(settings: Sett
                 one = (app, other)[n % 2]
                 async with one.purse.paying(await take(one, chosen)):
                     pass
+                await one.purse.warnings.drain()
     assert told == [("questions", 80), ("questions", 100)]
 
 
@@ -471,6 +557,7 @@ async def test_a_warning_that_could_not_be_given_is_given_later(settings: Settin
     async def ask(app: App) -> None:
         async with app.purse.paying(await take(app, chosen)):
             pass
+        await app.purse.warnings.drain()
 
     async with open_app(settings, clock=lambda: now) as app:
         for _ in range(4):  # A process that can tell nobody leaves it to one that can.

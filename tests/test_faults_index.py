@@ -22,7 +22,7 @@ from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import NoteIndexError
 from eren_memory.index import log, server, shards
 from tests import qdrant_http
-from tests.bot.test_progress import Wall
+from tests.bot.test_progress import Wall, ask
 from tests.endpoint import Endpoint, Reply
 from tests.qdrant_http import QdrantServer
 
@@ -54,7 +54,7 @@ async def nothing_lost_and_nothing_made_up(app: App, endpoint: Endpoint) -> None
     asked, wall = len(endpoint.requests), Wall()
     request = Request(HERE, "c", "ann", OTHER, texts(None))
     with pytest.raises(Refused, match="cannot search the notebook just now"):
-        await Asker(app).ask(request, wall)
+        await ask(Asker(app), request, wall)
     assert (len(endpoint.requests), wall.finished) == (asked, [])
 
 

@@ -23,7 +23,7 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import ErenError, LedgerError
 from eren_memory.ledger import database as opening
-from tests.bot.test_progress import Wall
+from tests.bot.test_progress import Wall, ask
 from tests.endpoint import Endpoint, Reply
 
 FERRY = NoteDraft("The Fenlake Ferry leaves at noon.")
@@ -104,7 +104,7 @@ async def test_what_cannot_be_saved_is_refused_questions_are_answered_and_it_rec
         kept = await hasty.notebook.ledger.notes("g")
         wall = Wall()
         request = Request(HERE, "c", "ann", QUESTION, texts(None))
-        assert await Asker(hasty).ask(request, wall) is not None
+        assert await ask(Asker(hasty), request, wall) is not None
         assert wall.finished[0].parts[0].startswith("at noon")
     added = await hasty.notebook.add("g", COACH, BY)
     # Nothing of what was refused is left, and nothing that was acknowledged is missing.

@@ -102,7 +102,7 @@ class Ask(commands.Cog):
 
     async def _admit(self, interaction: Interaction, request: Request, *, private: bool) -> Request:
         """Refuse before acknowledging, so that only the asker sees it; unless that takes too long."""
-        asker, t, user = self._desk.asker, mine(interaction), interaction.user
+        admission, t, user = self._desk.asker.admission, mine(interaction), interaction.user
         deadline = asyncio.get_running_loop().time() + _PROMPTLY
 
         async def promptly(work: Callable[[], Awaitable[_T]]) -> _T:
@@ -115,8 +115,8 @@ class Ask(commands.Cog):
             return await work()
 
         settings = await promptly(lambda: self._desk.require(Right.ASK, interaction))
-        asker.admit(request, t)
-        admitted = await promptly(lambda: asker.reserve(request, settings, user, t))
+        admission.admit(request, t)
+        admitted = await promptly(lambda: admission.reserve(request, settings, user, t))
         if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=private, thinking=True)
         return admitted

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 from discord.ext import commands
 
@@ -70,13 +71,18 @@ class Listen(commands.Cog):
                 await self._decline(message)
             elif isinstance(message.author, discord.Member):
                 await self._heard(message)
-        except discord.HTTPException as error:
+        except (ErenError, discord.HTTPException) as error:
             _log.warning("A message could not be answered: %s", error)
 
     async def _heard(self, message: discord.Message) -> None:
         listens = self._bot.intents.message_content
-        parent = await self._parent(message)
         mentioned = self._bot.user in message.mentions
+        try:
+            parent = await self._parent(message)
+        except ErenError as error:
+            if mentioned:
+                await MessageSpot(message).show(plain(error))
+            raise
         if mentioned or (parent is not None and listens):
             await self._answer(message, parent)
         elif listens:
@@ -98,17 +104,19 @@ class Listen(commands.Cog):
         return None
 
     async def _answer(self, message: discord.Message, parent: Asked | None) -> None:
-        settings, ours = await asyncio.gather(
-            self._desk.settings(_guild(message)), self._ours(message)
-        )
-        if not ours:
-            return
         spot = MessageSpot(message)
         try:
+            settings, ours = await asyncio.gather(
+                self._desk.settings(_guild(message)), self._ours(message)
+            )
+            if not ours:
+                return
             request = self._meant(message, parent, settings)
-            self._desk.asker.admit(request, request.t)
-            request = await self._desk.asker.reserve(request, settings, message.author, request.t)
-            with suppress(discord.HTTPException):  # A courtesy.
+            self._desk.asker.admission.admit(request, request.t)
+            request = await self._desk.asker.admission.reserve(
+                request, settings, message.author, request.t
+            )
+            with suppress(discord.DiscordException, aiohttp.ClientError, OSError):  # A courtesy.
                 await message.channel.typing()
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError) as error:
@@ -165,8 +173,10 @@ class Listen(commands.Cog):
             if not await self._ours(*burst.messages):
                 return
             request = self._request(last, text, unasked=True, quiet=settings.auto_quiet)
-            self._desk.asker.admit(request, request.t)
-            request = await self._desk.asker.reserve(request, settings, last.author, request.t)
+            self._desk.asker.admission.admit(request, request.t)
+            request = await self._desk.asker.admission.reserve(
+                request, settings, last.author, request.t
+            )
             spot = MessageSpot(last, wanted=lambda: not burst.helped)
             await self._desk.asker.ask(request, spot)
         except (Refused, ErenError, discord.HTTPException) as error:
@@ -177,7 +187,7 @@ class Listen(commands.Cog):
 
     async def _decline(self, message: discord.Message) -> None:
         text = everyones(None)("refused.no_server")
-        if await self._ours(message) and not self._desk.asker.limits.wait(
+        if await self._ours(message) and not self._desk.asker.admission.limits.wait(
             "", str(message.author.id)
         ):
             await message.channel.send(text)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bot.client import ErenBot
 
 _LARGEST = 8_000_000
+# Seconds that a forgetting waits for answers to the person; it has a quarter of an hour in all.
+_UNDER_WAY = 600.0
 
 
 class ForgetButton(Control, template=r"eren:forget"):
@@ -41,10 +43,11 @@ class ForgetButton(Control, template=r"eren:forget"):
         await interaction.response.defer()
         at, t = desk(interaction), mine(interaction)
         _count(interaction)
+        person = str(interaction.user.id)
+        # What is being answered to them would be kept afterwards.
+        await at.asker.admission.finished(person, _UNDER_WAY)
         try:
-            gone = await at.app.privacy.forget(
-                str(interaction.user.id), by(interaction), once_a_day=True
-            )
+            gone = await at.app.privacy.forget(person, by(interaction), once_a_day=True)
         except ForgottenToday as error:
             raise Refused(t("privacy.today")) from error
         done = gone.forgotten
@@ -101,7 +104,7 @@ class PrivacyCog(
 def _count(interaction: Interaction) -> None:
     """It costs about as much as a question, and counts as one. Raises `Refused`."""
     guild_id, user_id = guild_of(interaction), str(interaction.user.id)
-    if wait := desk(interaction).asker.limits.wait(guild_id, user_id):
+    if wait := desk(interaction).asker.admission.limits.wait(guild_id, user_id):
         raise Refused(mine(interaction)("ask.too_many", seconds=ceil(wait)))
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from eren_memory.around_model import AroundModel, Ask
 from eren_memory.auditing.telling import (
     ALONE,
     Outcome,
@@ -66,30 +67,16 @@ class Budget:
             raise BudgetSpent
 
 
-class Metered:
+class Metered(AroundModel):
     """A chat model whose calls are charged to a budget, also those that fail."""
 
     def __init__(self, model: ChatModel, budget: Budget) -> None:
-        self._model, self._budget = model, budget
+        super().__init__(model)
+        self._budget = budget
 
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        logprobs: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Completion:
-        """See `ChatModel.complete`."""
+    async def _around(self, messages: Sequence[Message], ask: Ask) -> Completion:
         self._budget.usage += Usage(calls=1)
-        reply = await self._model.complete(
-            messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
-        )
+        reply = await ask()
         used = reply.usage
         self._budget.usage += Usage(0, used.prompt_tokens, used.completion_tokens)
         return reply

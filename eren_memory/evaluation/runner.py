@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from eren_memory.app import App
+from eren_memory.around_model import AroundModel, Ask
 from eren_memory.domain import Answer, ClaimCheck, Place
 from eren_memory.engine import Eren
 from eren_memory.evaluation.bench_notebook import GUILD, fill
@@ -34,38 +35,19 @@ class Stage:
     cases: tuple[Case, ...]
 
 
-class Recorder:
+class Recorder(AroundModel):
     """A chat model that remembers, for each question, what was asked of it and what it replied."""
 
     def __init__(self, model: ChatModel) -> None:
-        self._model = model
+        super().__init__(model)
         self._heard: ContextVar[Heard | None] = ContextVar("heard", default=None)
 
-    @property
-    def name(self) -> str:
-        """See `ChatModel.name`."""
-        return self._model.name
-
-    async def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        logprobs: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Completion:
-        """See `ChatModel.complete`."""
-        reply = await self._model.complete(
-            messages, max_tokens=max_tokens, logprobs=logprobs, on_text=on_text
-        )
+    async def _around(self, messages: Sequence[Message], ask: Ask) -> Completion:
+        reply = await ask()
         heard = self._heard.get()
         if heard is not None:
             heard.append((list(messages), reply.text))
         return reply
-
-    async def close(self) -> None:
-        """See `ChatModel.close`."""
-        await self._model.close()
 
     @contextmanager
     def listening(self) -> Iterator[Heard]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from eren_memory.errors import LedgerError
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.runs import clock_of
 from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
@@ -15,6 +17,8 @@ from eren_memory.ledger.upsert import upsert
 
 # For so long nobody else publishes; a request to Discord takes a few seconds.
 _PUBLISHING = timedelta(seconds=60)
+
+_log = logging.getLogger(__name__)
 
 
 class Claims:
@@ -27,12 +31,20 @@ class Claims:
         """Take messages for answering, all or none; False if one was taken before.
 
         Whoever took a message and is killed has not answered it, and nobody will: better than twice.
+        Where nobody else could have, one that cannot be taken is answered all the same.
+
+        Raises:
+            LedgerError: Nobody can tell, and another process may be at it.
         """
         try:
             async with self._ledger.writing() as connection:
                 await _take(connection, message_ids, now)
         except _Taken:
             return False
+        except LedgerError as error:
+            if self._ledger.shared:
+                raise
+            _log.warning("A message is answered that could not be noted: %s", error)
         return True
 
     async def forget_before(self, moment: datetime) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 from uuid_utils.compat import uuid7
 
-from eren_memory.community import GuildSettings
+from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.domain import By
 from eren_memory.errors import LedgerError
 from eren_memory.ledger.budget_schema import (
@@ -24,6 +25,9 @@ from eren_memory.ledger.upkeep_schema import audits, job_runs
 from eren_memory.ledger.upsert import upsert
 
 _ADAPTER = TypeAdapter(GuildSettings)
+# As text: a row that is no JSON shall be an error of ours, and of that guild alone.
+_SETTINGS = sa.cast(communities.c.settings, sa.Text)
+_log = logging.getLogger(__name__)
 
 
 class Communities:
@@ -31,40 +35,42 @@ class Communities:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        # Guilds of which the log says it already.
+        self._unreadable: set[str] = set()
 
     async def settings(self, guild_id: str) -> GuildSettings:
         """What the guild chose; the defaults if it chose nothing."""
-        query = sa.select(communities.c.settings).where(communities.c.guild_id == guild_id)
+        query = sa.select(_SETTINGS).where(communities.c.guild_id == guild_id)
         async with self._ledger.reading() as connection:
             kept = (await connection.execute(query)).scalar()
-        if kept is None:
-            return GuildSettings()
-        try:
-            return _ADAPTER.validate_python(kept)
-        except ValidationError as error:
-            raise LedgerError(f"The settings of guild {guild_id} cannot be read.") from error
+        return GuildSettings() if kept is None else _read(guild_id, kept)
 
     async def time_zones(self) -> dict[str, str]:
         """The time zone of each guild that chose one."""
-        query = sa.select(communities.c.guild_id, communities.c.settings)
-        async with self._ledger.reading() as connection:
-            rows = (await connection.execute(query)).all()
-        chosen = {row.guild_id: row.settings.get("time_zone") for row in rows}
-        return {guild: zone for guild, zone in chosen.items() if zone}
+        return {guild: one.time_zone for guild, one in (await self._all()).items() if one.time_zone}
 
     async def with_days(self) -> dict[str, GuildSettings]:
         """The settings of each guild that chose a budget, or when its days begin."""
-        query = sa.select(communities.c.guild_id, communities.c.settings)
+        return {
+            guild: one
+            for guild, one in (await self._all()).items()
+            if one.time_zone or one.budget != GuildBudget()
+        }
+
+    async def _all(self) -> dict[str, GuildSettings]:
+        """Of every guild; one whose settings cannot be read keeps none of the others from theirs."""
+        query = sa.select(communities.c.guild_id, _SETTINGS)
         async with self._ledger.reading() as connection:
             rows = (await connection.execute(query)).all()
-        try:
-            return {
-                row.guild_id: _ADAPTER.validate_python(row.settings)
-                for row in rows
-                if row.settings.get("time_zone") or any((row.settings.get("budget") or {}).values())
-            }
-        except ValidationError as error:
-            raise LedgerError("The settings of a guild cannot be read.") from error
+        found: dict[str, GuildSettings] = {}
+        for guild_id, kept in rows:
+            try:
+                found[guild_id] = _read(guild_id, kept)
+            except LedgerError as error:
+                if guild_id not in self._unreadable:
+                    self._unreadable.add(guild_id)
+                    _log.warning("%s", error)
+        return found
 
     async def choose(self, guild_id: str, chosen: GuildSettings, by: By, now: datetime) -> None:
         """Save a guild's settings; the audit trail says who changed what."""
@@ -126,3 +132,10 @@ class Communities:
         async with self._ledger.writing() as connection:
             for table in (communities, audits, job_runs, *used):
                 await connection.execute(sa.delete(table).where(table.c.guild_id == guild_id))
+
+
+def _read(guild_id: str, kept: str) -> GuildSettings:
+    try:
+        return _ADAPTER.validate_json(kept)
+    except ValidationError as error:
+        raise LedgerError(f"The settings of guild {guild_id} cannot be read.") from error

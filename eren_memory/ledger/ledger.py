@@ -70,6 +70,11 @@ class Ledger:
         # SQLite has one writer, and its waiting is not fair: twenty at once starve one of them.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
+    @property
+    def shared(self) -> bool:
+        """Whether several bots may be at it; SQLite is one's own."""
+        return self._engine.dialect.name != "sqlite"
+
     @asynccontextmanager
     async def act(
         self, guild_id: str, by: By, now: datetime, batch: UUID | None = None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eren_memory.budgets import EVERY_GUILD, Decision, Today, Used
+from eren_memory.budgets import Decision, Today, Used
 from eren_memory.domain import Usage
 from eren_memory.ledger.budget_schema import (
     budget_days,
@@ -19,31 +18,11 @@ from eren_memory.ledger.budget_schema import (
     budget_models,
     budget_warnings,
 )
+from eren_memory.ledger.holds import Hold, add, count, days, free, lock, standing
 from eren_memory.ledger.ledger import Ledger
 from eren_memory.ledger.upsert import upsert
 
 _MEMBERS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """What is set aside for something that costs.
-
-    Attributes:
-        id: Taken again under the same one, it takes the first one's place.
-        guild_id: Whose budget.
-        day: Of the guild.
-        whole_day: Of the installation.
-        member_id: Whose quota; None where nobody asked.
-        used: How much is set aside. Questions count at once, the rest when it is settled.
-    """
-
-    id: UUID
-    guild_id: str
-    day: date
-    whole_day: date
-    member_id: str | None
-    used: Used
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +72,14 @@ class Spending:
             now: The present; what was set aside until then and not settled has lapsed.
             until: When this lapses.
         """
+        before = sa.or_(budget_holds.c.id == hold.id, budget_holds.c.expires_at <= now)
         async with self._ledger.writing() as connection:
-            await _lock(connection, hold)
-            await connection.execute(
-                sa.delete(budget_holds).where(budget_holds.c.expires_at <= now)
-            )
-            before = await connection.execute(
-                sa.delete(budget_holds)
-                .where(budget_holds.c.id == hold.id)
-                .returning(budget_holds.c.questions)
-            )
-            if taken := before.scalar():
-                await _count(connection, hold, Used(questions=-taken))
-            decision = decide(await _today(connection, hold))
+            await free(connection, before, hold)
+            decision = decide(await standing(connection, hold))
             if decision.refused:
                 return decision
             aside = lighter(decision)
-            await _count(connection, hold, Used(questions=aside.questions))
+            await count(connection, hold, Used(questions=aside.questions))
             await connection.execute(
                 sa.insert(budget_holds).values(
                     id=hold.id,
@@ -128,18 +98,29 @@ class Spending:
     async def settle(self, hold: Hold, bills: Sequence[Bill], *, back: int = 0) -> Today:
         """Count what was used in the place of what was set aside; returns how the day stands then.
 
+        It counts to whoever the ledger says by now: who was forgotten meanwhile does not come back.
+
         Args:
-            hold: What was set aside, also if it has lapsed.
+            hold: What was set aside. If it has lapsed, its questions were given back and count anew,
+                and nobody knows any more whose they are.
             bills: What was used.
             back: Questions that do not count, as nothing came of them.
         """
         async with self._ledger.writing() as connection:
-            await _lock(connection, hold)
-            await connection.execute(sa.delete(budget_holds).where(budget_holds.c.id == hold.id))
-            used = Used(-back, sum(one.tokens for one in bills), sum(one.cost for one in bills))
-            await _count(connection, hold, used)
+            await lock(connection, hold)
+            found = (
+                await connection.execute(
+                    sa.delete(budget_holds)
+                    .where(budget_holds.c.id == hold.id)
+                    .returning(budget_holds)
+                )
+            ).one_or_none()
+            hold = replace(hold, member_id=None if found is None else found.member_id)
+            questions = (0 if found else hold.used.questions) - back
+            used = Used(questions, sum(one.tokens for one in bills), sum(one.cost for one in bills))
+            await count(connection, hold, used)
             for bill in bills:
-                for guild_id, day in _days(hold):
+                for guild_id, day in days(hold):
                     key = {"guild_id": guild_id, "day": day, "model": bill.model}
                     amounts = {
                         "calls": bill.usage.calls,
@@ -147,13 +128,18 @@ class Spending:
                         "completion_tokens": bill.usage.completion_tokens,
                         "cost": bill.cost,
                     }
-                    await _add(connection, budget_models, key, amounts)
-            return await _today(connection, hold)
+                    await add(connection, budget_models, key, amounts)
+            return await standing(connection, hold)
+
+    async def give_back(self, hold_id: UUID) -> None:
+        """Nothing came of it: free what was set aside, its questions too. No harm where it is settled."""
+        async with self._ledger.writing() as connection:
+            await free(connection, budget_holds.c.id == hold_id)
 
     async def today(self, hold: Hold) -> Today:
         """How a day stands, for looking at it."""
         async with self._ledger.reading() as connection:
-            return await _today(connection, hold)
+            return await standing(connection, hold)
 
     async def spenders(self, guild_id: str, day: date) -> list[Spender]:
         """Who used most of a guild's day."""
@@ -217,69 +203,3 @@ class Spending:
         async with self._ledger.writing() as connection:
             for table in (budget_days, budget_members, budget_models, budget_warnings):
                 await connection.execute(sa.delete(table).where(table.c.day < day.isoformat()))
-
-
-def _days(hold: Hold) -> tuple[tuple[str, str], ...]:
-    return (hold.guild_id, hold.day.isoformat()), (EVERY_GUILD, hold.whole_day.isoformat())
-
-
-async def _lock(connection: AsyncConnection, hold: Hold) -> None:
-    """Have both days' rows, in the order in which everybody takes them."""
-    for guild_id, day in _days(hold):
-        nothing = {"questions": 0, "tokens": 0, "cost": 0}
-        await _add(connection, budget_days, {"guild_id": guild_id, "day": day}, nothing)
-
-
-async def _count(connection: AsyncConnection, hold: Hold, used: Used) -> None:
-    amounts = {"questions": used.questions, "tokens": used.tokens, "cost": used.cost}
-    if not any(amounts.values()):
-        return
-    for guild_id, day in _days(hold):
-        await _add(connection, budget_days, {"guild_id": guild_id, "day": day}, amounts)
-    if hold.member_id is not None:
-        key = {
-            "guild_id": hold.guild_id,
-            "day": hold.day.isoformat(),
-            "member_id": hold.member_id,
-        }
-        await _add(connection, budget_members, key, amounts)
-
-
-async def _add(
-    connection: AsyncConnection, table: sa.Table, key: Mapping[str, str], amounts: Mapping[str, int]
-) -> None:
-    more = {name: table.c[name] + amount for name, amount in amounts.items()}
-    await connection.execute(upsert(connection, table, key, amounts, more))
-
-
-async def _today(connection: AsyncConnection, hold: Hold) -> Today:
-    (guild_id, day), (_, whole_day) = _days(hold)
-    days, members = budget_days.c, budget_members.c
-    ours = sa.or_(
-        sa.and_(days.guild_id == guild_id, days.day == day),
-        sa.and_(days.guild_id == EVERY_GUILD, days.day == whole_day),
-    )
-    settled = {
-        row.guild_id: Used(row.questions, row.tokens, row.cost)
-        for row in await connection.execute(sa.select(budget_days).where(ours))
-    }
-    # Few: only what is under way.
-    held = (await connection.execute(sa.select(budget_holds))).all()
-    theirs = sa.select(members.questions).where(
-        members.guild_id == guild_id, members.day == day, members.member_id == hold.member_id
-    )
-    asked = (await connection.execute(theirs)).scalar() if hold.member_id else 0
-    return Today(
-        settled.get(guild_id, Used()),
-        settled.get(EVERY_GUILD, Used()),
-        sum(
-            (
-                Used(0, one.tokens, one.cost)
-                for one in held
-                if one.guild_id == guild_id and one.day == day
-            ),
-            Used(),
-        ),
-        sum((Used(0, one.tokens, one.cost) for one in held if one.whole_day == whole_day), Used()),
-        asked or 0,
-    )

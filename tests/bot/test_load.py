@@ -60,7 +60,7 @@ class Stand:
 async def put(asker: Asker, order: list[str], name: str, guild: str = "g") -> Any:
     """What a command does: admit, acknowledge, ask."""
     request = Request(Place(guild, ("c",)), "c", name, f"Who is {name}?", texts(None))
-    asker.admit(request, texts(None))
+    asker.admission.admit(request, texts(None))
     await asyncio.sleep(0)
     return await asker.ask(request, Wall(order, name))
 
@@ -138,7 +138,7 @@ async def test_whoever_gives_up_waiting_or_never_comes_blocks_nobody(app: App, e
 
     async def never() -> None:
         request = Request(Place("g", ("c",)), "c", "never", "Who?", texts(None))
-        asker.admit(request, texts(None))
+        asker.admission.admit(request, texts(None))
         raise ConnectionError  # Discord could not be told; nothing is asked.
 
     await asyncio.gather(never(), return_exceptions=True)
@@ -147,7 +147,7 @@ async def test_whoever_gives_up_waiting_or_never_comes_blocks_nobody(app: App, e
     hold.set()
     await asyncio.gather(first, last)
     assert order == ["first", "last"]
-    assert asker.turns.waiting == 0
+    assert asker.admission.turns.waiting == 0
 
 
 async def test_a_crowd_of_one_server_does_not_keep_another_waiting(app: App, endpoint: Endpoint):
@@ -178,7 +178,7 @@ async def test_a_flood_is_refused_honestly_and_leaves_nothing_behind(app: App, e
     assert len(refused) == 500 - 12
     assert isinstance(refused[0].exception(), Refused)
     assert "10 questions are waiting already" in str(refused[0].exception())
-    assert asker.turns.waiting == 10
+    assert asker.admission.turns.waiting == 10
     # Each of those admitted has its own task, its work, and what shows its progress; no more.
     assert len(asyncio.all_tasks()) - before < 12 * 5
     for one in refused:
@@ -186,7 +186,7 @@ async def test_a_flood_is_refused_honestly_and_leaves_nothing_behind(app: App, e
     hold.set()
     await asyncio.wait(flood)
     assert len(order) == 12
-    assert (asker.turns.waiting, asker._booked, asker._running) == (0, {}, {})
+    assert (asker.admission.turns.waiting, asker.admission._booked, asker._running) == (0, {}, {})
 
 
 async def test_an_answer_that_fails_gives_its_turn_to_the_next(app: App, endpoint: Endpoint):

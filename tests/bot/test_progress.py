@@ -43,6 +43,12 @@ def request(question: str = "Who?", asker: str = "ann", **fields: Any) -> Reques
     return Request(Place("g", ("c",)), "c", asker, question, texts(None), **fields)
 
 
+async def ask(asker: Asker, request: Request, wall: Any) -> Any:
+    """As a command does: admitted first."""
+    asker.admission.admit(request, request.t)
+    return await asker.ask(request, wall)
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PATIENCE", 0.2)
@@ -53,7 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_quick_answer_shows_no_progress(app: App, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(progress, "_PATIENCE", 30)
     wall = Wall()
-    await Asker(app).ask(request(), wall)
+    await ask(Asker(app), request(), wall)
     assert wall.shown == []
     assert wall.finished[0].parts[0].startswith("unedited answer")
 
@@ -61,7 +67,7 @@ async def test_a_quick_answer_shows_no_progress(app: App, monkeypatch: pytest.Mo
 async def test_a_slow_model_is_seen_thinking_before_it_answers(app: App, endpoint: Endpoint):
     endpoint.default = Reply("at last", delay=1.2)
     wall = Wall()
-    await Asker(app).ask(request(), wall)
+    await ask(Asker(app), request(), wall)
     assert wall.shown[0].startswith("-# Thinking")
     assert 2 <= len(wall.shown) <= 8
     assert wall.finished[0].parts[0].startswith("at last\n")
@@ -71,7 +77,7 @@ async def test_a_long_answer_is_seen_growing(app: App, endpoint: Endpoint):
     pause = asyncio.Event()
     endpoint.default = Reply("one two three", pause=pause)
     wall = Wall()
-    asked = asyncio.create_task(Asker(app).ask(request(), wall))
+    asked = asyncio.create_task(ask(Asker(app), request(), wall))
     while not wall.shown or not wall.shown[-1].startswith("one"):
         await asyncio.sleep(0.05)
     assert "three" not in wall.shown[-1]
@@ -85,7 +91,7 @@ async def test_so_many_are_answered_at_once_and_the_others_wait(app: App, endpoi
     endpoint.default = Reply("done", hold=hold)
     asker, walls = Asker(app), [Wall() for _ in range(app.settings.questions_at_once + 3)]
     running = [
-        asyncio.create_task(asker.ask(request(f"Who {n}?", str(n)), wall))
+        asyncio.create_task(ask(asker, request(f"Who {n}?", str(n)), wall))
         for n, wall in enumerate(walls)
     ]
     while len(endpoint.requests) < app.settings.questions_at_once:
@@ -103,8 +109,8 @@ async def test_a_stop_lets_answers_finish_and_gives_back_what_does_not_in_time(
     endpoint.when("quick", Reply("soon", delay=0.3))
     endpoint.when("slow", Reply("never", delay=60))
     asker, quick, slow = Asker(app), Wall(), Wall()
-    one = asyncio.create_task(asker.ask(request("quick?"), quick))
-    other = asyncio.create_task(asker.ask(request("slow?"), slow))
+    one = asyncio.create_task(ask(asker, request("quick?"), quick))
+    other = asyncio.create_task(ask(asker, request("slow?"), slow))
     while len(endpoint.requests) < 2:
         await asyncio.sleep(0.05)
     await asker.drain(1.0)
@@ -114,7 +120,7 @@ async def test_a_stop_lets_answers_finish_and_gives_back_what_does_not_in_time(
         await other
     assert slow.finished == []
     with pytest.raises(Refused, match="being restarted"):
-        asker.admit(request("late?"), texts(None))
+        asker.admission.admit(request("late?"), texts(None))
 
 
 async def test_a_question_that_the_model_cannot_answer_is_remembered_as_a_gap(
@@ -122,7 +128,7 @@ async def test_a_question_that_the_model_cannot_answer_is_remembered_as_a_gap(
 ):
     endpoint.default = Reply("")
     with pytest.raises(ModelError):
-        await Asker(app).ask(request("Who painted it?"), Wall())
+        await ask(Asker(app), request("Who painted it?"), Wall())
     [review] = await app.reviews.waiting("g", 9)
     assert (review.queue, review.question) == ("gap", "Who painted it?")
 
@@ -132,7 +138,7 @@ async def test_a_model_that_is_out_of_reach_makes_no_gap_of_every_question(
 ):
     endpoint.default = Reply(status=401, body="{}")
     with pytest.raises(ModelError):
-        await Asker(app).ask(request("Who painted it?"), Wall())
+        await ask(Asker(app), request("Who painted it?"), Wall())
     assert await app.reviews.waiting("g", 9) == []
     spent = await app.records.spent("g", datetime.now(UTC) - timedelta(days=1), 1)
     assert (spent.questions, spent.missed) == (1, 1)
@@ -148,7 +154,7 @@ async def test_an_edit_that_is_under_way_does_not_arrive_after_the_answer(
 
     endpoint.default = Reply("done", delay=0.5)
     wall = Slow()
-    await Asker(app).ask(request(), wall)
+    await ask(Asker(app), request(), wall)
     await asyncio.sleep(1)
     assert wall.shown
     assert wall.late == []
@@ -161,5 +167,5 @@ async def test_an_answer_that_cannot_be_recorded_stays(app: App, monkeypatch: py
 
     monkeypatch.setattr(Records, "keep", locked)
     wall = Wall()
-    assert await Asker(app).ask(request(), wall) is not None
+    assert await ask(Asker(app), request(), wall) is not None
     assert wall.finished[0].parts[0].startswith("unedited answer")
