@@ -14,14 +14,30 @@ _SMALL_PRINT = re.compile(r"^((?:[^\S\n]|[>*+-]|\d{1,9}[.)])*)-#", re.MULTILINE)
 _LONG_QUOTATION = re.compile(r"^([^\S\n]*)>>>", re.MULTILINE)
 # A mention, a command, an emoji or a time, which would show another text than stands there.
 _DRAWN = re.compile(r"<(?=[@#:/]|a:|t:|id:)", re.IGNORECASE)
+# Code in lines of its own, from its fence to the next one, which nothing cuts in two without closing it.
+_FENCED = re.compile(r"^```[\w+#-]*\n(?:(?!```).)*\n```$", re.MULTILINE | re.DOTALL)
+# What, where it stands before code, may swallow its fence, so that the rest is no code any more.
+_MARKUP = re.compile(r"[\[\]\\*_~|<>`]|^\s*(?:[-+#]|\d{1,9}[.)])", re.MULTILINE)
 _ID_DIGITS = 20
 
 
 def own_words(text: str) -> str:
     """A model's answer: it may be formatted, but neither pass for the origin line nor swallow it.
 
-    A link shows where it leads.
+    A link shows where it leads. In code nothing is drawn and nothing changed: in a closed fence, with
+    only plain words and other such code before it. Whatever is in doubt is taken for no code.
     """
+    told, last = [], 0
+    for code in _FENCED.finditer(text):
+        before = text[last : code.start()]
+        if _MARKUP.search(before):
+            break
+        told += [before, code[0]]
+        last = code.end()
+    return "".join([*told, _tamed(text[last:])])
+
+
+def _tamed(text: str) -> str:
     text = _SMALL_PRINT.sub(r"\1\\-#", text)
     text = _LONG_QUOTATION.sub(r"\1\\>>>", text)
     # Whatever is still a link with a text in front of it has an odd address, or none of the web.

@@ -76,6 +76,10 @@ class TooManyWaiting(BadInput):
     """Somebody's suggestions wait for a decision; no more are taken from them until then."""
 
 
+class ForgottenToday(BadInput):
+    """Somebody was forgotten today already, and nobody but they asks; nothing changed."""
+
+
 class SimilarNotes(BadInput):
     """Near notes say the same or contradict; nothing was saved until somebody decides."""
 

@@ -42,22 +42,24 @@ class OutboxWatch:
 
     async def look(self) -> str:
         """Raises `NoteIndexError` when the same row has been at the head for minutes."""
-        oldest = await self._ledger.outbox.oldest()
+        outbox = self._ledger.outbox
+        oldest, waiting = await outbox.moving()
+        apart = len(await outbox.refused())
+        also = f" {apart} notes are set aside: `eren status` says why." if apart else ""
         if oldest is None:
             self._head = None
-            return "Nothing waits."
+            return f"Nothing waits.{also}"
         with suppress(IndexBusy):  # Its holder takes notes up; whether it does is seen below.
             await self._projector.open()
         now = self._clock()
         if self._head is None or self._head[0] != oldest:
             self._head = (oldest, now)
-        waiting = await self._ledger.outbox.count()
         if now - self._head[1] >= _STUCK:
             raise NoteIndexError(
                 f"{waiting} notes have waited for the index for over {_STUCK.seconds // 60} minutes. "
-                "They are safe, but not all of them are found; the log says what is wrong."
+                f"They are safe, but not all of them are found; the log says what is wrong.{also}"
             )
-        return f"{waiting} notes are being taken up."
+        return f"{waiting} notes are being taken up.{also}"
 
 
 async def purge(ledger: Ledger, projector: Projections, before: datetime) -> str:

@@ -72,15 +72,19 @@ class Privacy:
             "elsewhere": self._elsewhere(),
         }
 
-    async def forget(self, user: str, by: By) -> Gone:
+    async def forget(self, user: str, by: By, *, once_a_day: bool = False) -> Gone:
         """Forget a person. The ledger has, once this returns; the index may have to wait.
+
+        Its files are written anew, and everybody's writes wait for that: whoever may ask for it as
+        often as they like, may `once_a_day`.
 
         Raises:
             BadInput: That is nobody.
+            ForgottenToday: They were already.
             LedgerError: Nothing changed.
         """
         ledger = self._notebook.ledger
-        done = await Persons(ledger).forget(named(user), by, self._clock())
+        done = await Persons(ledger).forget(named(user), by, self._clock(), once_a_day=once_a_day)
         waiting: str | None = None
         try:
             await self._notebook.projector.project()

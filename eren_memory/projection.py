@@ -104,9 +104,9 @@ class Projector:
             self._whole = True
             return index
         async with self._projecting:
-            newest = await self._waiting(None, _TAKEN_ALONG, newest=True)
-            if newest.rows:
-                await self._write(index, newest)
+            while (newest := await self._waiting(None, _TAKEN_ALONG, newest=True)).rows:
+                if await self._write(index, newest):
+                    break
         return index
 
     async def search(
@@ -185,10 +185,12 @@ class Projector:
                 self._whole = False
             self._unsettled = []
             self._to_scrub = False
+            # Another ledger numbers the rows of its outbox from the beginning.
+            self._quarantine.try_again()
 
     def try_again(self) -> None:
         """Have notes tried again that were set aside."""
-        self._quarantine.clear()
+        self._quarantine.try_again()
 
     async def _known_to_index(self) -> int:
         """Active notes that an intact index must hold: those that do not wait in the outbox."""
@@ -224,6 +226,7 @@ class Projector:
     async def _waiting(
         self, of: Collection[UUID] | None, limit: int, *, newest: bool = False
     ) -> Pending:
+        self._quarantine.begin()
         return await self.outbox.pending(limit, of=of, besides=self._passed_over(), newest=newest)
 
     def _passed_over(self) -> list[int]:
@@ -242,11 +245,10 @@ class Projector:
                 await self._index.checkpoint()
                 await self.outbox.projected(self._unsettled)
                 self._unsettled = []
-                if self._to_scrub:
-                    self._index.stamp()
-                    self._to_scrub = False
+                self._to_scrub = False
 
-    async def _write(self, index: NoteIndex, pending: Pending) -> None:
+    async def _write(self, index: NoteIndex, pending: Pending) -> bool:
+        """Write a batch; False where notes were set aside instead: what is left comes again."""
         import numpy as np
 
         active = [note for note in pending.notes if note.status is NoteStatus.ACTIVE]
@@ -258,7 +260,7 @@ class Projector:
         if new:
             embedded = await self._quarantine.embedded(new, pending)
             if embedded is None:
-                return  # What is left comes again.
+                return False
             self.embedded += len(new)
             known |= {note.id: vector for note, vector in zip(new, embedded, strict=True)}
         for row, note in enumerate(pending.notes):
@@ -266,8 +268,8 @@ class Projector:
                 vectors[row] = known[note.id]
         await self._quarantine.upsert(index, pending, vectors)
         if pending.scrub:
-            # Until it is scrubbed, a start would have to build it again.
-            index.unstamp()
+            # Its rows stay until that is done: whoever is killed before does it at the next start.
             self._to_scrub = True
         self._unsettled += self._quarantine.settled(pending)
         self._written += 1
+        return True

@@ -25,16 +25,23 @@ class Quarantine:
         self._outbox = outbox
         self._embedder = embedder
         self._rows: dict[int, UUID] = {}
+        self._again = False
         self._told: set[tuple[UUID, int]] = set()
 
     @property
     def rows(self) -> Collection[int]:
         """Outbox rows to pass over."""
-        return self._rows.keys()
+        return () if self._again else self._rows.keys()
 
-    def clear(self) -> None:
-        """Have them tried again."""
-        self._rows.clear()
+    def try_again(self) -> None:
+        """Have them tried again, at the next `begin`: a batch under way may be setting some aside."""
+        self._again = True
+
+    def begin(self) -> None:
+        """A batch begins; no other is under way."""
+        if self._again:
+            self._rows.clear()
+            self._again = False
 
     def settled(self, pending: Pending) -> list[int]:
         """Rows that are done with once these notes are in the index: their own, and older ones."""
@@ -71,7 +78,7 @@ class Quarantine:
         """Project notes into the index, and set aside those that it refuses.
 
         Raises:
-            NoteIndexError: It does not work, or refuses everything.
+            NoteIndexError: It does not work, or refuses everything, and not only what it did before.
         """
         try:
             await index.upsert(pending.notes, vectors)
@@ -82,7 +89,8 @@ class Quarantine:
                     await index.upsert([note], vectors[row : row + 1])
                 except NoteRefused as error:
                     refused.append((note, error))
-            if len(refused) == len(pending.notes) > 1:
+            new = [note for note, _ in refused if note.id not in pending.refused]
+            if new and len(refused) == len(pending.notes) > 1:
                 raise
             for note, reason in refused:
                 await self._take(note, pending, reason)

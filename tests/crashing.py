@@ -23,7 +23,7 @@ IMPORTED = 30
 
 def work(settings: dict[str, Any], pipe: int, seed: int) -> None:
     """Add, edit, retire, restore, erase and import at random, for ever."""
-    # Erasing has the next start build the index again, which would hide what the kill did to it.
+    # Erasing writes the index anew, which would hide what the kill did to it.
     acts = ["add", "add", "edit", "edit", "retire", "restore", "import"]
     acts += ["erase"] if seed % 3 == 0 else []
     asyncio.run(_work(Settings(**settings), pipe, random.Random(seed), acts))

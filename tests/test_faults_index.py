@@ -20,7 +20,7 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import NoteIndexError
-from eren_memory.index import log, server
+from eren_memory.index import log, server, shards
 from tests import qdrant_http
 from tests.bot.test_progress import Wall, ask
 from tests.endpoint import Endpoint, Reply
@@ -128,6 +128,41 @@ async def test_a_disk_that_is_almost_full_stops_the_index_before_it_ends_the_pro
             await found(app, OTHER)
         room[0] = log.ROOM
         await recovered(app, endpoint)
+
+
+@pytest.mark.parametrize("filling", [False, True])
+async def test_an_index_is_not_written_anew_where_the_disk_has_no_room_for_a_second_one(
+    app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch, filling: bool
+):
+    """Nor further than there is room, where others fill the disk meanwhile."""
+    folder = settings.home / "index" / "notes_hashed_words"
+    await app.notebook.add("g", FERRY, BY)
+    await app.notebook.add("g", COACH, BY)
+    assert await found(app, QUESTION) == [1]
+    await app.notebook.projector.project()
+    index = await app.notebook.projector.open()
+    size = sum(one.stat().st_blocks * 512 for one in folder.rglob("*") if one.is_file())
+    enough = log.ROOM + size
+
+    def usage(_: Path) -> Usage:
+        """Full at once, or as soon as the first points are copied."""
+        return Usage(0, 0, log.ROOM - 1 if copied else enough if filling else enough - 1)
+
+    def full_from_here(*given: object) -> object:
+        copied.append(given)
+        return copy(*given)
+
+    copied: list[object] = []
+    copy = shards._copy
+    with monkeypatch.context() as little:
+        little.setattr(shards, "_copy", full_from_here)
+        little.setattr(shutil, "disk_usage", usage)
+        with pytest.raises(NoteIndexError, match="MB left"):
+            await index.scrub()
+    assert bool(copied) == filling
+    assert not shards.beside(folder).exists()
+    await index.scrub()
+    assert await found(app, QUESTION) == [1]
 
 
 async def test_an_index_is_not_opened_where_the_disk_is_almost_full(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
 import numpy as np
 import pytest
 
 from eren_memory.app import App, open_app
 from eren_memory.config import Settings
-from eren_memory.domain import By, NoteDraft, Place
+from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BadInput
 from eren_memory.index.points import Lexical
+from eren_memory.ledger import Outbox, back_up, restore
 from tests import qdrant_http
 from tests.command_line import CommandLine
 from tests.endpoint import Endpoint, Reply, words_vector
@@ -111,9 +118,9 @@ async def test_a_note_whose_vector_is_none_waits_with_its_reason_until_it_is_edi
     await edited_after_it_was_set_aside(app, "not finite")
 
 
-async def test_a_note_whose_words_cannot_be_counted_waits_with_its_reason_until_it_is_edited(
-    app: App, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that refuses what is about poison."""
     real = Lexical.__init__
 
     class Picky:
@@ -133,6 +140,12 @@ async def test_a_note_whose_words_cannot_be_counted_waits_with_its_reason_until_
         self._bm25 = Picky(self._bm25)  # type: ignore[assignment]
 
     monkeypatch.setattr(Lexical, "__init__", init)
+
+
+@pytest.mark.usefixtures("picky")
+async def test_a_note_whose_words_cannot_be_counted_waits_with_its_reason_until_it_is_edited(
+    app: App,
+):
     await app.notebook.projector.open()
     await edited_after_it_was_set_aside(app, "cannot be counted")
 
@@ -185,3 +198,66 @@ async def test_status_names_the_notes_that_are_not_searched_and_why(
     told = await CommandLine(settings)("status", "--guild", "g")
     assert "not searched" in told.out
     assert "#1: The embeddings endpoint refused the request (400)" in told.out
+
+
+async def by_hand(app: App) -> None:
+    """Open the index and end what takes notes up every second: the test says when."""
+    await app.notebook.projector.open()
+    watch = app.notebook.projector._watch
+    assert watch is not None
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
+async def written_elsewhere(app: App, *texts: str) -> None:
+    """What another process adds: this one's projector is not told."""
+    async with app.notebook.ledger.act("g", BY, datetime.now(UTC)) as unit:
+        notes = [unit.made(NoteDraft(text), NoteStatus.ACTIVE) for text in texts]
+        await unit.insert(notes, "add")
+
+
+async def test_a_restored_notebook_hides_no_note_behind_one_that_was_set_aside_before(
+    app: App, endpoint: Endpoint, tmp_path: Path
+):
+    """Its outbox counts its rows from the beginning again."""
+    await by_hand(app)
+    await back_up(app.notebook.ledger, tmp_path / "empty.zip", {}, datetime.now(UTC))
+    endpoint.unembeddable = "poison"
+    await app.notebook.add("g", NoteDraft("The poison is in the cup."), BY)
+    assert len(await app.notebook.ledger.outbox.unprojected("g")) == 1
+    await restore(app.notebook.ledger, tmp_path / "empty.zip", {})
+    await app.notebook.projector._look()
+    await app.notebook.add("g", FERRY, BY)
+    assert await found(app, QUESTION) == [1]
+
+
+@pytest.mark.usefixtures("picky")
+async def test_notes_that_are_to_be_tried_again_at_this_very_moment_are_not_taken_for_indexed(
+    app: App, monkeypatch: pytest.MonkeyPatch
+):
+    await by_hand(app)
+    await written_elsewhere(app, "poison in the cup", "poison in the jug", FERRY.text)
+    set_aside, reasons = Outbox.set_aside, list[str]()
+
+    async def between(self: Outbox, note: UUID, among: Collection[int], reason: str) -> list[int]:
+        rows = await set_aside(self, note, among, reason)
+        reasons.append(reason)
+        if len(reasons) == 2:
+            app.notebook.projector.live.projector.try_again()
+        return rows
+
+    monkeypatch.setattr(Outbox, "set_aside", between)
+    assert await found(app, QUESTION) == [3]
+    await app.notebook.projector.project()
+    assert len(reasons) == 4  # They were tried again.
+    assert [*await app.notebook.ledger.outbox.unprojected("g")] == [1, 2]
+
+
+async def test_a_note_that_is_set_aside_delays_no_correction_that_comes_with_it(
+    app: App, endpoint: Endpoint
+):
+    await by_hand(app)
+    assert await found(app, QUESTION) == []
+    endpoint.unembeddable = "poison"
+    await written_elsewhere(app, FERRY.text, "The poison is in the cup.")
+    assert await found(app, QUESTION) == [1]

@@ -131,7 +131,7 @@ async def test_an_outbox_that_does_not_move_is_reported_after_minutes_and_no_soo
     now = datetime(2026, 11, 25, tzinfo=UTC)
     watch = OutboxWatch(app.notebook.ledger, app.notebook.projector, lambda: now)
     assert await watch.look() == "Nothing waits."
-    endpoint.unembeddable = "Ferry"
+    endpoint.unembeddable = " "  # In all there is.
     await app.notebook.add("g", FERRY, BY)
     assert await watch.look() == "1 notes are being taken up."
     now += timedelta(minutes=4)
@@ -140,9 +140,28 @@ async def test_an_outbox_that_does_not_move_is_reported_after_minutes_and_no_soo
     with pytest.raises(NoteIndexError, match="1 notes have waited for the index for over 5"):
         await watch.look()
     endpoint.unembeddable = None
-    app.notebook.projector.live.projector.try_again()
     await app.notebook.projector.project()
     assert await watch.look() == "Nothing waits."
+
+
+async def test_a_note_that_is_set_aside_is_no_trouble_of_the_outbox_and_hides_none(
+    app: App, endpoint: Endpoint
+):
+    await app.notebook.projector.ready()
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    watch = OutboxWatch(app.notebook.ledger, app.notebook.projector, lambda: now)
+    endpoint.unembeddable = "Ferry"
+    await app.notebook.add("g", FERRY, BY)
+    apart = "1 notes are set aside: `eren status` says why."
+    for _ in range(2):
+        assert await watch.look() == f"Nothing waits. {apart}"
+        now += timedelta(minutes=6)
+    endpoint.unembeddable = " "
+    await app.notebook.add("g", NoteDraft("The mill is closed."), BY)
+    assert await watch.look() == f"1 notes are being taken up. {apart}"
+    now += timedelta(minutes=6)
+    with pytest.raises(NoteIndexError, match=f"1 notes have waited .*{apart}"):
+        await watch.look()
 
 
 async def test_whoever_no_longer_takes_notes_up_is_made_to_again(app: App):

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from eren_memory.app import App, open_app
 from eren_memory.config import Settings
-from eren_memory.domain import By, NoteDraft, NoteStatus, Place
-from eren_memory.errors import BadInput
+from eren_memory.domain import By, NoteDraft, NoteStatus, Place, Probes
+from eren_memory.errors import BadInput, ForgottenToday
 from eren_memory.ledger import back_up, restore
 from eren_memory.ledger.disclosing import SECTIONS
 from eren_memory.ledger.places import PLACES, Holds, columns
-from eren_memory.ledger.schema import ProbesJson, ScopeJson, metadata
+from eren_memory.ledger.schema import ProbesJson, ScopeJson, metadata, spaces
+from eren_memory.ledger.upkeep_schema import job_runs
+from eren_memory.privacy import Kept, Privacy
 from tests.conftest import on_both
 from tests.people import (
     GUILD,
@@ -126,6 +128,26 @@ async def test_what_is_the_communitys_stays_and_others_keep_all_of_theirs(app: A
     assert "quillfish" not in json.dumps(complained)
 
 
+async def test_whoever_is_forgotten_at_most_once_a_day_is_refused_the_second_time(app: App):
+    now = datetime(2026, 11, 25, 23, 59, tzinfo=UTC)
+    privacy = Privacy(app.notebook, Kept(None, 90), app.reembedding.tidy, lambda: now)
+    for _ in range(2):
+        await app.notebook.add(GUILD, NoteDraft(f"The bridge is new, {now}."), By(PERSON))
+        await privacy.forget(PERSON, By(PERSON), once_a_day=True)
+        assert PERSON not in await rows(app)
+        await app.notebook.add(GUILD, NoteDraft(f"The mill is closed, {now}."), By(PERSON))
+        before = await rows(app)
+        with pytest.raises(ForgottenToday):
+            await privacy.forget(PERSON, By(PERSON), once_a_day=True)
+        assert await rows(app) == before
+        await privacy.forget(OTHER, By(OTHER), once_a_day=True)
+        now += timedelta(days=1)
+    await privacy.forget(PERSON, OPERATOR)
+    await app.notebook.add(GUILD, NoteDraft("The pier is new."), By(PERSON))
+    await privacy.forget(PERSON, OPERATOR)
+    assert PERSON not in await rows(app)
+
+
 @on_both
 async def test_who_had_it_done_stands_in_the_audit_trail_and_the_person_does_not(app: App):
     await filled(app)
@@ -170,6 +192,46 @@ async def test_a_question_that_others_asked_too_stays_theirs(app: App):
 
 
 @on_both
+async def test_what_moderators_test_a_note_with_stays_also_in_a_persons_words(app: App):
+    question = "Where is the quillfish buried?"
+    draft = NoteDraft("In the garden.", question=question, probes=Probes((question,), (question,)))
+    note = await app.notebook.add(GUILD, draft, By(OTHER))
+    await app.records.keep(asked(PERSON, question))
+    before = await app.notebook.history(GUILD, 1)
+    await app.privacy.forget(PERSON, OPERATOR)
+    assert await app.notebook.ledger.note(GUILD, 1) == note
+    assert await app.notebook.history(GUILD, 1) == before
+
+
+@on_both
+async def test_the_question_leaves_a_note_that_was_made_from_its_answer_or_by_the_person(app: App):
+    question = "Where is the quillfish buried?"
+    await app.records.keep(asked(PERSON, question, messages=("8001",)))
+    link = "https://discord.com/channels/1/5/8001"
+    probes = Probes((question, "Is it so?"), (question,))
+    for text, source, who in (("In the garden.", link, OTHER), ("Under the oak.", None, PERSON)):
+        draft = NoteDraft(text, question=question, source_url=source, probes=probes)
+        made = await app.notebook.add(GUILD, draft, By(who))
+        await app.notebook.edit(
+            GUILD, made.number, By(OTHER), text=f"{text} Really.", source_url=None
+        )
+    await app.privacy.forget(PERSON, OPERATOR)
+    assert "quillfish" not in await rows(app)
+    for note in await app.notebook.ledger.notes(GUILD):
+        assert (note.question, note.probes) == (None, Probes(("Is it so?",), ()))
+
+
+async def test_no_index_is_written_anew_for_a_suggestion_that_was_never_in_one(app: App):
+    for text in ("The tramway ends at Ondermarsh.", "The tramway begins at Ippleford."):
+        await app.notebook.add(GUILD, NoteDraft(text), By(PERSON), status=NoteStatus.DRAFT)
+    await app.notebook.approve(GUILD, 2, By(OTHER))
+    for number, scrub in ((1, False), (2, True)):
+        erased = await app.notebook.erase(GUILD, number, By(OTHER))
+        pending = await app.notebook.ledger.outbox.pending(9, of=[erased.id])
+        assert pending.scrub == scrub
+
+
+@on_both
 async def test_where_others_named_a_person_the_pseudonym_stands_and_the_note_is_found(app: App):
     await app.notebook.add(GUILD, NoteDraft(f"Ask <@{PERSON}> about Brakelmoor."), By(OTHER))
     await app.notebook.search(Place(GUILD), "Brakelmoor?", 5)
@@ -181,6 +243,20 @@ async def test_where_others_named_a_person_the_pseudonym_stands_and_the_note_is_
     # A longer number is not theirs.
     assert told["text"] == f"Ask {gone.forgotten.pseudonym}, not {PERSON}9."
     assert gone.waiting is None
+
+
+@on_both
+async def test_errors_that_quote_a_note_name_nobody_who_was_forgotten(app: App):
+    quoted = f"It cannot embed: Ask <@{PERSON}>."
+    async with app.notebook.ledger.writing() as connection:
+        await connection.execute(sa.update(spaces).values(refused=quoted))
+        run = {"job": "reembed", "guild_id": "", "result": quoted}
+        run |= {"since": NOW, "attempts": 1, "token": 1}
+        await connection.execute(sa.insert(job_runs), [run])
+    gone = await app.privacy.forget(PERSON, OPERATOR)
+    held = await rows(app)
+    assert PERSON not in held
+    assert held.count(f"Ask {gone.forgotten.pseudonym}.") == 2
 
 
 async def test_names_that_are_words_are_replaced_only_where_they_stand_for_a_person(app: App):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +19,11 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import NoteIndexError
 from eren_memory.index import shards
+from eren_memory.index.edge import EdgeIndex
 from eren_memory.index.points import payload
-from eren_memory.ledger import back_up
+from eren_memory.ledger import Outbox, back_up
 from tests.command_line import CommandLine
+from tests.endpoint import Endpoint
 from tests.people import (
     GUILD,
     NOTE,
@@ -157,7 +163,7 @@ async def test_questions_are_answered_while_the_index_is_written_anew(app: App):
     assert len(await held(app)) == 600
 
 
-async def test_what_could_not_be_written_anew_is_tried_again_and_built_at_a_start(
+async def test_what_could_not_be_written_anew_is_tried_again_also_after_a_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     async with open_app(settings) as app:
@@ -181,6 +187,53 @@ async def test_what_could_not_be_written_anew_is_tried_again_and_built_at_a_star
 
 def _full(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def _die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_while_erasing(settings: dict[str, Any], owner: str, name: str) -> None:
+    """Erase a note, and be killed where this function is called."""
+
+    async def erase() -> None:
+        async with open_app(Settings(**settings)) as app:
+            await app.notebook.projector.ready()
+            owners = {"index": EdgeIndex, "shards": shards, "outbox": Outbox}
+            setattr(owners[owner], name, _die)
+            await app.notebook.erase(GUILD, 1, By(OTHER))
+            await app.notebook.projector.project()
+
+    asyncio.run(erase())
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("index", "scrub"), ("shards", "_copy"), ("shards", "exchange"), ("outbox", "projected")],
+)
+async def test_whoever_is_killed_while_an_erased_text_leaves_the_files_goes_on_and_embeds_nothing(
+    settings: Settings, endpoint: Endpoint, owner: str, name: str
+):
+    async with open_app(settings) as app:
+        await app.notebook.add(GUILD, NoteDraft(f"The key lies in {SECRET}."), By(OTHER))
+        await app.notebook.add(GUILD, NoteDraft("Eels are long."), By(OTHER))
+        await search(app, "eels")
+    process = multiprocessing.get_context("spawn").Process(
+        target=killed_while_erasing, args=(settings.model_dump(), owner, name)
+    )
+    process.start()
+    await asyncio.to_thread(process.join, 60)
+    assert process.exitcode == -signal.SIGKILL
+    endpoint.embedded.clear()
+    async with open_app(settings) as app:
+        await app.notebook.projector.project()
+        assert files_with(settings.home, SECRET) == []
+        assert not any("Eels" in text or SECRET in text for text in endpoint.embedded)
+        assert await app.notebook.ledger.outbox.count() == 0
+        assert await search(app, "eels") == ["Eels are long."]
+    assert [path.name for path in (settings.home / "index").iterdir() if path.is_dir()] == [
+        "notes_hashed_words"
+    ]
 
 
 async def test_only_backups_may_still_hold_the_person(app: App, run: CommandLine):

@@ -17,6 +17,7 @@ from bot.controls import Control, Interaction, buttons
 from bot.desk import by, desk, guild_of
 from bot.failures import Refused
 from bot.texts import Texts, mine
+from eren_memory.errors import ForgottenToday
 
 if TYPE_CHECKING:
     from bot.client import ErenBot
@@ -45,7 +46,11 @@ class ForgetButton(Control, template=r"eren:forget"):
         person = str(interaction.user.id)
         # What is being answered to them would be kept afterwards.
         await at.asker.admission.finished(person, _UNDER_WAY)
-        done = (await at.app.privacy.forget(person, by(interaction))).forgotten
+        try:
+            gone = await at.app.privacy.forget(person, by(interaction), once_a_day=True)
+        except ForgottenToday as error:
+            raise Refused(t("privacy.today")) from error
+        done = gone.forgotten
         for channel_id, message_id in done.cards:
             with suppress(discord.HTTPException):
                 await interaction.client.http.delete_message(int(channel_id), int(message_id))

@@ -93,10 +93,6 @@ class NoteIndex(Protocol):
         """Record that the index is whole but for what stands in the outbox."""
         ...
 
-    def unstamp(self) -> None:
-        """Have the next start build the index again: its files may still hold what was erased."""
-        ...
-
     async def scrub(self) -> None:
         """Have the files hold what is in the index and nothing of before, durably.
 

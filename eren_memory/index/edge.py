@@ -64,9 +64,11 @@ class EdgeIndex:
         folder = home / points.collection_name(space)
         lexical = points.Lexical(language)
         lock = locked(folder)
-        shutil.rmtree(shards.beside(folder), ignore_errors=True)
         stamp = Stamp(folder, space, language, ledger_id)
         try:
+            if stamp.at(shards.beside(folder)).fits():
+                shards.exchange(folder)  # A kill came between.
+            shutil.rmtree(shards.beside(folder), ignore_errors=True)
             shard = cls._load(folder) if stamp.fits() else None
             new = shard is None
             return cls(
@@ -83,8 +85,10 @@ class EdgeIndex:
         lock = locked(folder)
         try:
             # First what says that it is whole: the rest may be cut short.
-            Stamp.remove_from(folder)
-            for there in (folder, shards.beside(folder)):
+            both = (folder, shards.beside(folder))
+            for there in both:
+                Stamp.remove_from(there)
+            for there in both:
                 if there.exists():
                     shutil.rmtree(there)
         except OSError as error:
@@ -95,10 +99,6 @@ class EdgeIndex:
     def stamp(self) -> None:
         """Record that everything this index lacks stands in the outbox."""
         self._stamp.write()
-
-    def unstamp(self) -> None:
-        """See `NoteIndex.unstamp`."""
-        self._stamp.remove()
 
     @staticmethod
     def _load(folder: Path) -> qe.EdgeShard | None:
@@ -211,7 +211,10 @@ class EdgeIndex:
         def exchange() -> None:
             # In the thread of the searches: none of them meets a closed shard.
             self._shard.close()
-            self._shard = shards.exchanged(folder)
+            # From here on the new files are the index, whoever opens it.
+            self._stamp.at(shards.beside(folder)).write()
+            shards.exchange(folder)
+            self._shard = qe.EdgeShard.load(str(folder))
 
         await self._run(exchange)
         self._log.flushed()

@@ -25,15 +25,16 @@ _REPLAY = "import sys, qdrant_edge; qdrant_edge.EdgeShard.load(sys.argv[1]).clos
 _log = logging.getLogger(__name__)
 
 
-def require_room(folder: Path) -> None:
-    """Raise `NoteIndexError` unless the disk has room for what the engine may write.
+def require_room(folder: Path, besides: int = 0) -> None:
+    """Raise `NoteIndexError` unless the disk has room for what the engine may write, and `besides`.
 
     Its files are larger than what is in them: where the disk is full, writing into such a gap ends the
     process.
     """
-    if shutil.disk_usage(folder).free < ROOM:
+    needed = ROOM + besides
+    if shutil.disk_usage(folder).free < needed:
         raise NoteIndexError(
-            f"The disk has less than {ROOM >> 20} MB left, so notes wait for the search index. "
+            f"The disk has less than {needed >> 20} MB left, so notes wait for the search index. "
             "Free some space."
         )
 

@@ -217,9 +217,6 @@ class ServerIndex:
     def stamp(self) -> None:
         """Nothing to record: the collection's name says what it was made of."""
 
-    def unstamp(self) -> None:
-        """Nothing to do: the server's optimizer drops what was overwritten."""
-
     async def _run(self, work: Awaitable[_T], *, of_notes: bool = False) -> _T:
         with translated(of_notes=of_notes):
             return await work

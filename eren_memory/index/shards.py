@@ -59,33 +59,50 @@ async def copy(shard: qe.EdgeShard, folder: Path, dimension: int, run: Run) -> N
     """Write what a shard holds to new files beside its folder, durably.
 
     The engine overwrites nothing: what was replaced or deleted stays in its segments and its log.
+
+    Raises:
+        NoteIndexError: The disk has no room for as much again.
     """
+    require_room(folder, besides=_size(folder))
     new: qe.EdgeShard = await run(partial(create, beside(folder), dimension))
     try:
         offset: object = None
         while True:
-            offset = await run(partial(_copy, shard, new, offset))
+            offset = await run(partial(_copy, shard, new, folder, offset))
             if offset is None:
                 break
         await run(new.flush)
-    finally:
+    except BaseException:
         await run(new.close)
+        shutil.rmtree(beside(folder), ignore_errors=True)  # It takes the room that is missing.
+        raise
+    await run(new.close)
 
 
-def exchanged(folder: Path) -> qe.EdgeShard:
-    """The new files, in the place of the old ones.
+def exchange(folder: Path) -> None:
+    """Put the new files in the place of the old ones; killed on the way, it can be done again.
 
-    Killed on the way, the folder is there whole, or not at all and is then built from the ledger.
+    Raises:
+        NoteIndexError: The folder cannot be written.
     """
-    shutil.rmtree(folder)
-    beside(folder).rename(folder)
-    return qe.EdgeShard.load(str(folder))
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside(folder).rename(folder)
+    except OSError as error:
+        raise NoteIndexError(f"Cannot write to the index folder: {error.strerror}.") from error
 
 
-def _copy(shard: qe.EdgeShard, new: qe.EdgeShard, offset: object) -> object:
+def _size(folder: Path) -> int:
+    """What a folder takes on its disk; the engine's files have gaps of five times that."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def _copy(shard: qe.EdgeShard, new: qe.EdgeShard, folder: Path, offset: object) -> object:
     request = qe.ScrollRequest(offset, _BATCH, with_payload=True, with_vector=True)  # type: ignore[arg-type]
     records, after = shard.scroll(request)
     held = [qe.Point(one.id, one.vector or {}, one.payload) for one in records]
     if held:
+        require_room(folder)  # Others fill the same disk.
         new.update(qe.UpdateOperation.upsert_points(held))
     return after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 
 _FILE = "stamp.json"
@@ -23,27 +24,28 @@ class Stamp:
             "ledger": ledger_id,
         }
         self.folder = folder
-        self._path = folder / _FILE
         self._text = json.dumps(made_of)
+
+    def at(self, folder: Path) -> Stamp:
+        """The same stamp for another folder."""
+        other = copy(self)
+        other.folder = folder
+        return other
 
     def fits(self) -> bool:
         """Whether the folder was made as it would be made now."""
         try:
-            return self._path.read_text(encoding="utf-8") == self._text
+            return (self.folder / _FILE).read_text(encoding="utf-8") == self._text
         except (OSError, ValueError):
             return False
 
-    def remove(self) -> None:
-        """Have the folder made anew when it is next opened."""
-        self._path.unlink(missing_ok=True)
-
     def write(self) -> None:
         """Declare the folder whole."""
-        self._path.write_text(self._text, encoding="utf-8")
+        (self.folder / _FILE).write_text(self._text, encoding="utf-8")
 
     @staticmethod
     def remove_from(folder: Path) -> None:
-        """As `remove`, whatever the folder was made of."""
+        """Have a folder made anew when it is next opened, whatever it was made of."""
         (folder / _FILE).unlink(missing_ok=True)
 
     @staticmethod

@@ -16,6 +16,7 @@ from eren_memory.ledger.schema import (
     answer_notes,
     answers,
     audit_events,
+    notes,
     outbox,
     revisions,
     spaces,
@@ -31,6 +32,16 @@ _TEXTS: Mapping[str, Any] = {
 }
 BLANK: Mapping[str, Any] = {**_TEXTS, "status": NoteStatus.ERASED, "superseded_by": None}
 """Fields of a note that was erased."""
+
+
+def ever(status: NoteStatus) -> sa.ColumnElement[bool]:
+    """Whether a row of `notes` ever had that status."""
+    return sa.exists().where(revisions.c.note_id == notes.c.id, revisions.c.status == status)
+
+
+def never_approved() -> sa.ColumnElement[bool]:
+    """Whether a row of `notes` was only ever a suggestion."""
+    return sa.and_(ever(NoteStatus.DRAFT), ~ever(NoteStatus.ACTIVE))
 
 
 async def erase_traces(connection: AsyncConnection, note_id: UUID) -> None:

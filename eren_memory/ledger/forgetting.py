@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 
 from eren_memory.domain import PSEUDONYM, By, Note, NoteStatus, Probes
 from eren_memory.ledger import forgotten, rows
-from eren_memory.ledger.erasing import scrub_index
+from eren_memory.ledger.erasing import never_approved, scrub_index
 from eren_memory.ledger.mentions import Mention
 from eren_memory.ledger.places import Holds, columns
 from eren_memory.ledger.rows import CHUNK
@@ -120,14 +120,8 @@ async def _locked(
 async def _suggestions(
     connection: AsyncConnection, person: str, units: dict[str, Unit], done: Forgotten
 ) -> None:
-    def ever(status: NoteStatus) -> Any:
-        return sa.exists().where(revisions.c.note_id == notes.c.id, revisions.c.status == status)
-
     unapproved = sa.select(notes).where(
-        notes.c.author_id == person,
-        notes.c.status != NoteStatus.ERASED,
-        ever(NoteStatus.DRAFT),
-        ~ever(NoteStatus.ACTIVE),
+        notes.c.author_id == person, notes.c.status != NoteStatus.ERASED, never_approved()
     )
     for row in (await connection.execute(unapproved)).all():
         note = rows.to_note(row)
@@ -141,26 +135,55 @@ async def _suggestions(
 
 
 async def _questions(connection: AsyncConnection, person: str, done: Forgotten) -> None:
-    asked = sa.select(answers.c.id, answers.c.guild_id, answers.c.question)
+    corrected = answers.c.trace["by"].as_string().label("corrected_by")
+    asked = sa.select(answers.c.id, answers.c.guild_id, answers.c.question, corrected)
     theirs = (await connection.execute(asked.where(answers.c.asker_id == person))).all()
     by_guild: dict[str, set[str]] = {}
     for row in theirs:
         by_guild.setdefault(row.guild_id, set()).add(row.question)
-    ids = [row.id for row in theirs]
+    ids, messages = [row.id for row in theirs], set[str]()
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
+        m = answer_messages.c
+        shown = sa.select(m.message_id).where(m.answer_id.in_(some))
+        messages |= {*(await connection.execute(shown)).scalars()}
         for table in (answer_notes, answer_messages, feedback):
             await connection.execute(sa.delete(table).where(table.c.answer_id.in_(some)))
         await connection.execute(sa.delete(answers).where(answers.c.id.in_(some)))
+    about = {UUID(row.corrected_by) for row in theirs if row.corrected_by}
     for guild_id, questions in by_guild.items():
-        await _words(connection, guild_id, sorted(questions), done)
+        about |= await _made_from(connection, guild_id, person, messages)
+        await _words(connection, guild_id, sorted(questions), about, done)
     done.questions = len(theirs)
 
 
+async def _made_from(
+    connection: AsyncConnection, guild_id: str, person: str, messages: set[str]
+) -> set[UUID]:
+    """Notes that the person wrote, and those whose source is one of these messages."""
+    query = sa.select(notes.c.id, notes.c.author_id, revisions.c.source_url).join_from(
+        notes, revisions, revisions.c.note_id == notes.c.id
+    )
+    some = sa.or_(notes.c.author_id == person, revisions.c.source_url.is_not(None))
+    found = await connection.execute(query.where(notes.c.guild_id == guild_id, some))
+    return {
+        row.id
+        for row in found
+        if row.author_id == person or row.source_url.rpartition("/")[2] in messages
+    }
+
+
 async def _words(
-    connection: AsyncConnection, guild_id: str, questions: Sequence[str], done: Forgotten
+    connection: AsyncConnection,
+    guild_id: str,
+    questions: Sequence[str],
+    about: set[UUID],
+    done: Forgotten,
 ) -> None:
-    """Take what they asked, and nobody else did, out of the queue and out of the notes about it."""
+    """Take what they asked, and nobody else did, out of the queue and out of the notes about it.
+
+    Elsewhere the same words are somebody else's: a moderator tests a note with what people ask.
+    """
     for start in range(0, len(questions), CHUNK):
         some = questions[start : start + CHUNK]
         others = sa.select(answers.c.question).where(
@@ -172,16 +195,21 @@ async def _words(
             connection, reviews.c.card_channel, reviews.c.card_message, waiting
         )
         await connection.execute(sa.delete(reviews).where(waiting))
-        for table, key in ((notes, notes.c.id), (revisions, revisions.c.note_id)):
-            here = key.in_(sa.select(notes.c.id).where(notes.c.guild_id == guild_id))
-            of_them = sa.and_(here, table.c.question.in_(own))
-            await connection.execute(sa.update(table).where(of_them).values(question=None))
-            some_probes = sa.cast(table.c.probes, sa.Text) != _NO_PROBES
-            with_probes = sa.select(*table.primary_key, table.c.probes).where(here, some_probes)
-            for row in (await connection.execute(with_probes)).all():
-                if (left := _without(row.probes, own)) != row.probes:
-                    one = [column == getattr(row, column.name) for column in table.primary_key]
-                    await connection.execute(sa.update(table).where(*one).values(probes=left))
+        for note_id in about:
+            await _unasked(connection, note_id, own)
+
+
+async def _unasked(connection: AsyncConnection, note_id: UUID, questions: set[str]) -> None:
+    """Take questions out of a note and out of all of its revisions."""
+    for table, key in ((notes, notes.c.id), (revisions, revisions.c.note_id)):
+        of_them = sa.and_(key == note_id, table.c.question.in_(questions))
+        await connection.execute(sa.update(table).where(of_them).values(question=None))
+        some_probes = sa.cast(table.c.probes, sa.Text) != _NO_PROBES
+        with_probes = sa.select(*table.primary_key, table.c.probes)
+        for row in (await connection.execute(with_probes.where(key == note_id, some_probes))).all():
+            if (left := _without(row.probes, questions)) != row.probes:
+                one = [column == getattr(row, column.name) for column in table.primary_key]
+                await connection.execute(sa.update(table).where(*one).values(probes=left))
 
 
 async def _cards(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,7 +35,7 @@ async def entries(connection: AsyncConnection) -> list[Any]:
 
 async def remember(connection: AsyncConnection, person: str, now: datetime) -> None:
     """Put a person on the list, or have their entry last from now on."""
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = _day(now)
     for one in await entries(connection):
         if _digest(person, one.salt) == one.digest:
             await connection.execute(
@@ -45,6 +45,12 @@ async def remember(connection: AsyncConnection, person: str, now: datetime) -> N
     salt = secrets.token_hex(16)
     row = {"digest": _digest(person, salt), "salt": salt, "day": day}
     await connection.execute(sa.insert(forgotten), [row])
+
+
+async def today(connection: AsyncConnection, person: str, now: datetime) -> bool:
+    """Whether a person was forgotten on this day."""
+    known = await entries(connection)
+    return any(one.day >= _day(now) and _digest(person, one.salt) == one.digest for one in known)
 
 
 async def put_back(connection: AsyncConnection, known: Sequence[Any]) -> None:
@@ -67,6 +73,11 @@ async def expire(connection: AsyncConnection, now: datetime, kept: timedelta) ->
     """Drop entries that are older; returns how many."""
     old = sa.delete(forgotten).where(forgotten.c.day < now - kept)
     return (await connection.execute(old)).rowcount
+
+
+def _day(now: datetime) -> datetime:
+    """As it stands on the list: a day of UTC."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _digest(person: str, salt: str) -> str:

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from eren_memory.domain import By, HistoryEntry, Note, NoteStatus, difference
 from eren_memory.errors import LedgerError
 from eren_memory.ledger import database, rows
+from eren_memory.ledger.erasing import never_approved
 from eren_memory.ledger.outbox import Outbox
 from eren_memory.ledger.schema import (
     audit_events,
@@ -204,14 +205,8 @@ class Ledger:
 
     async def rejected_suggestions(self, before: datetime) -> list[Note]:
         """Notes of every guild that were only ever suggested, and rejected before then."""
-        approved = sa.exists().where(
-            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.ACTIVE
-        )
-        suggested = sa.exists().where(
-            revisions.c.note_id == notes.c.id, revisions.c.status == NoteStatus.DRAFT
-        )
         query = sa.select(notes).where(
-            notes.c.status == NoteStatus.RETIRED, notes.c.updated_at < before, suggested, ~approved
+            notes.c.status == NoteStatus.RETIRED, notes.c.updated_at < before, never_approved()
         )
         async with self.reading() as connection:
             return [rows.to_note(row) for row in await connection.execute(query)]

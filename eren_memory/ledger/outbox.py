@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 class Pending:
     """Notes that the index may not know yet, current as of the read, and the rows that say so.
 
-    `scrub` says that what the index holds instead was erased, and must leave its files.
+    `scrub` says that what the index holds instead was erased, and must leave its files. `refused` are
+    those of the notes that could not be projected before.
     """
 
     notes: tuple[Note, ...]
     rows: tuple[int, ...]
     scrub: bool = False
+    refused: frozenset[UUID] = frozenset()
 
 
 class SpaceState(StrEnum):
@@ -84,7 +86,8 @@ class Outbox:
 
         Passed over are the rows `besides`, and where `of` is given all but its notes.
         """
-        query = sa.select(outbox.c.seq, outbox.c.note_id, outbox.c.scrub).where(
+        o = outbox.c
+        query = sa.select(o.seq, o.note_id, o.scrub, o.reason).where(
             outbox.c.space == self._space,
             outbox.c.seq.not_in(besides),
         )
@@ -96,7 +99,8 @@ class Outbox:
             ids = list({row.note_id for row in waiting})
             found = await rows.notes_where(connection, notes.c.id, ids)
             scrub = any(row.scrub for row in waiting)
-            return Pending(tuple(found), tuple(row.seq for row in waiting), scrub)
+            refused = frozenset(row.note_id for row in waiting if row.reason is not None)
+            return Pending(tuple(found), tuple(row.seq for row in waiting), scrub, refused)
 
     async def current(
         self, ids: Collection[UUID], *, besides: Collection[int]
@@ -126,12 +130,18 @@ class Outbox:
         async with self._ledger.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def oldest(self) -> int | None:
-        """The row that has waited longest; None if nothing waits."""
-        query = sa.select(sa.func.min(outbox.c.seq)).where(outbox.c.space == self._space)
+    async def moving(self) -> tuple[int | None, int]:
+        """The row that has waited longest, None if none does, and of how many notes rows wait.
+
+        Of notes that were set aside no row does: they wait for an edit.
+        """
+        o = outbox.c
+        query = sa.select(sa.func.min(o.seq), sa.func.count(sa.distinct(o.note_id))).where(
+            o.space == self._space, o.reason.is_(None)
+        )
         async with self._ledger.reading() as connection:
-            found: int | None = (await connection.execute(query)).scalar()
-            return found
+            oldest, count = (await connection.execute(query)).one()
+            return oldest, int(count)
 
     async def waiting(self, ids: Collection[UUID]) -> set[UUID]:
         """Which of these notes wait for the index."""

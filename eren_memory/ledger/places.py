@@ -65,10 +65,10 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
         "state": Holds.NOBODY,
         "wished_by": Holds.PERSON,
         "claimed_by": Holds.NOBODY,
-        "refused": Holds.NOBODY,
+        "refused": Holds.WORDS,
         "report": Holds.NOBODY,
     },
-    # The reason is an error of the embedding model's, which may quote the note.
+    # As why a space was refused and a job failed: an error of the embedding model's may quote a note.
     "outbox": {"space": Holds.NOBODY, "reason": Holds.WORDS},
     "communities": {"guild_id": Holds.NOBODY, "settings": Holds.NOBODY},
     "answers": {
@@ -107,7 +107,7 @@ PLACES: Mapping[str, Mapping[str, Holds]] = {
     "job_runs": {
         "job": Holds.NOBODY,
         "guild_id": Holds.NOBODY,
-        "result": Holds.NOBODY,
+        "result": Holds.WORDS,
         "holder": Holds.NOBODY,
     },
     "budget_days": {"guild_id": Holds.NOBODY, "day": Holds.NOBODY},

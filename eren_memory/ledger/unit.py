@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from eren_memory.domain import By, HistoryEntry, Note, NoteDraft, NoteStatus
 from eren_memory.errors import DuplicateNote
 from eren_memory.ledger import rows
-from eren_memory.ledger.erasing import BLANK, erase_traces, scrub_index
+from eren_memory.ledger.erasing import BLANK, erase_traces, ever, scrub_index
 from eren_memory.ledger.outbox import telling
 from eren_memory.ledger.schema import (
     audit_events,
@@ -171,9 +171,12 @@ class Unit:
 
     async def erase(self, note: Note) -> Note:
         """Blank every text of a note, in each of its revisions and events, for good."""
+        in_use = sa.select(notes.c.id).where(notes.c.id == note.id, ever(NoteStatus.ACTIVE))
+        indexed = (await self._connection.execute(in_use)).first() is not None
         after = await self.save(note, replace(note, **BLANK), "erase")
         await erase_traces(self._connection, note.id)
-        await scrub_index(self._connection, [note.id])
+        if indexed:
+            await scrub_index(self._connection, [note.id])
         return after
 
     async def over(self, limit: int) -> list[Note]:

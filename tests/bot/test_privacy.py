@@ -107,6 +107,22 @@ async def test_an_answer_to_somebody_forgotten_says_that_it_is_not_kept(
 
 
 @pytest.mark.simcord(check_errors=False)
+async def test_nobody_is_forgotten_twice_a_day_and_the_operator_can_do_it_at_once(
+    world: World, endpoint: Endpoint
+):
+    await asked(world, world.member)
+    first = await forgotten(world, world.member)
+    assert "1 questions" in first.response.content
+    await asked(world, world.member)
+    again = await forgotten(world, world.member)
+    assert "forgotten you today already" in again.followups[-1].content
+    member = str(world.member.id)
+    assert len((await world.app.privacy.export(member))["held"]["questions"]) == 1
+    await world.app.privacy.forget(member, By("local:op"))
+    assert member not in await rows(world.app)
+
+
+@pytest.mark.simcord(check_errors=False)
 async def test_exports_count_as_questions(world: World, endpoint: Endpoint):
     for _ in range(world.app.settings.questions_per_member):
         await world.member.slash(world.channel, "privacy export")
