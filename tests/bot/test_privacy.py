@@ -145,9 +145,9 @@ async def test_what_is_being_answered_to_whoever_is_forgotten_is_forgotten_too(
 
     forget = world.app.privacy.forget
 
-    async def noted(*given: Any) -> Any:
+    async def noted(*given: Any, **more: Any) -> Any:
         done.append("forgotten")
-        return await forget(*given)
+        return await forget(*given, **more)
 
     sure = await world.member.slash(world.channel, "privacy forget")
     asking = asyncio.create_task(asks())
