@@ -7,6 +7,7 @@ import shutil
 from collections import namedtuple
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -148,7 +149,7 @@ async def test_an_index_is_not_written_anew_where_the_disk_has_no_room_for_a_sec
         """Full at once, or as soon as the first points are copied."""
         return Usage(0, 0, log.ROOM - 1 if copied else enough if filling else enough - 1)
 
-    def full_from_here(*given: object) -> object:
+    def full_from_here(*given: Any) -> object:
         copied.append(given)
         return copy(*given)
 

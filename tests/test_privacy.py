@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -250,7 +251,7 @@ async def test_errors_that_quote_a_note_name_nobody_who_was_forgotten(app: App):
     quoted = f"It cannot embed: Ask <@{PERSON}>."
     async with app.notebook.ledger.writing() as connection:
         await connection.execute(sa.update(spaces).values(refused=quoted))
-        run = {"job": "reembed", "guild_id": "", "result": quoted}
+        run: dict[str, Any] = {"job": "reembed", "guild_id": "", "result": quoted}
         run |= {"since": NOW, "attempts": 1, "token": 1}
         await connection.execute(sa.insert(job_runs), [run])
     gone = await app.privacy.forget(PERSON, OPERATOR)
