@@ -567,3 +567,20 @@ async def test_a_warning_that_could_not_be_given_is_given_later(settings: Settin
             await ask(app)
             assert told == [100] * tried
             now += AGAIN / 2
+
+
+async def test_whoever_asked_does_not_wait_until_somebody_is_told_of_a_budget(settings: Settings):
+    chosen, reached, told = budget(questions=1), asyncio.Event(), list[int]()
+
+    async def warn(warned: Warned) -> bool:
+        await reached.wait()
+        told.append(warned.percent)
+        return True
+
+    async with opened(settings) as app:
+        app.purse.warnings.on_warning = warn
+        async with app.purse.paying(await take(app, chosen)):
+            pass
+        assert told == []
+        reached.set()
+    assert told == [100]

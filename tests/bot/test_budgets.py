@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
+import discord
 import pytest
 import pytest_asyncio
 
+from bot import failures
+from bot.admission import Admission
 from eren_memory.app import App, open_app
+from eren_memory.budget_warnings import Warned
+from eren_memory.budgets import Instead, Line
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft
+from eren_memory.errors import LedgerError
+from eren_memory.ledger import Communities
 from tests.bot.conftest import World
 from tests.bot.test_setup import admin, settings
 from tests.calibrated import NOTE, QUESTION, calibrate
 from tests.endpoint import Endpoint
+from tests.test_faults_ledger import read_only
 
 __all__ = ["admin"]
 # What the scripted endpoint says that a call takes.
@@ -233,3 +245,97 @@ async def test_usage_and_status_say_what_is_used_by_whom_and_what_for(world: Wor
 async def test_without_a_budget_that_is_said(world: World, admin: Any):
     usage = await admin.slash(world.channel, "eren usage")
     assert "No daily budget is set" in usage.response.content
+
+
+# What goes wrong between a place in the day and an answer
+
+
+async def asked_today(world: World) -> int:
+    guild = str(world.guild.id)
+    await world.env.bot.desk.asker.admission.drain(5)
+    standing = await world.app.purse.standing(guild, await world.app.communities.settings(guild))
+    assert standing is not None
+    [line] = [one for one in standing.lines if one.budget == "questions"]
+    return line.used
+
+
+@refusals
+@pytest.mark.parametrize("code", [10062, failures.ACKNOWLEDGED])
+async def test_a_question_that_discord_takes_no_answer_to_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: int
+):
+    await budget(world, questions=9, member_questions=9)
+
+    async def gone(*_: object, **__: object) -> None:
+        response = SimpleNamespace(status=404, reason="Not Found")
+        raise discord.HTTPException(response, {"code": code, "message": "gone"})  # type: ignore[arg-type]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(discord.InteractionResponse, "defer", gone)
+        with suppress(Exception):  # The simulation misses a response.
+            await ask(world)
+    assert await asked_today(world) == 0
+    assert is_an_answer(await ask(world))
+    assert await asked_today(world) == 1
+
+
+@refusals
+async def test_a_question_that_is_refused_before_the_model_is_asked_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await budget(world, questions=9)
+    reserve = Admission.reserve
+
+    async def last(*given: Any) -> Any:
+        try:
+            return await reserve(*given)
+        finally:
+
+            async def fails(*_: object) -> None:
+                raise LedgerError("The disk failed.")
+
+            broken.setattr(Communities, "settings", fails)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Admission, "reserve", last)
+        assert (await ask(world)).response.content == "The disk failed."
+    assert await asked_today(world) == 0
+
+
+async def test_a_courtesy_that_fails_costs_nobody_the_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await budget(world, questions=9)
+
+    async def disconnected(*_: object) -> None:
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(discord.http.HTTPClient, "send_typing", disconnected)
+    await world.member.send(world.channel, f"<@{world.env.bot.user.id}> Who painted it?")
+    assert world.channel.last_message.content.startswith("unedited answer")
+    assert await asked_today(world) == 1
+
+
+@refusals
+@pytest.mark.parametrize("by", ["mention", "command"])
+async def test_with_a_budget_nothing_is_asked_that_the_ledger_cannot_count(
+    world: World, endpoint: Endpoint, by: str
+):
+    await budget(world, questions=9)
+    with read_only(world.app):
+        if by == "mention":
+            await world.member.send(world.channel, f"<@{world.env.bot.user.id}> Who painted it?")
+            told = world.channel.last_message.content
+        else:
+            told = (await ask(world)).response.content
+    assert "notebook.db is read-only" in told
+    assert endpoint.requests == []
+    assert is_an_answer(await ask(world))
+
+
+async def test_a_staff_channel_that_is_not_there_just_now_is_told_later(world: World):
+    guild = str(world.guild.id)
+    warned = Warned(Line("questions", guild, 8, 10), 80, Instead(), datetime.now(UTC))
+    assert await world.env.bot.desk.staff.budget_warning(warned)
+    await world.choose(GuildSettings(staff_channel="404"))
+    assert not await world.env.bot.desk.staff.budget_warning(warned)

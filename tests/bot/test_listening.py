@@ -9,9 +9,13 @@ import pytest
 from bot.cogs import listen
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By, NoteDraft
+from eren_memory.errors import LedgerError
+from eren_memory.ledger import Records
+from eren_memory.ledger.ledger import Ledger
 from tests.bot.conftest import World
 from tests.endpoint import Endpoint, Reply
 from tests.people import rows
+from tests.test_faults_ledger import read_only
 
 FERRY = "The Fenlake Ferry leaves at noon."
 QUESTION = "When does the Fenlake Ferry leave?"
@@ -183,3 +187,50 @@ async def test_a_question_that_it_was_silent_about_is_its_askers_to_have_forgott
     await world.app.privacy.forget(member, By(member))
     assert await world.app.reviews.waiting(guild, 5) == []
     assert question not in await rows(world.app)
+
+
+# Where the ledger cannot be written
+
+
+def asks(world: World) -> str:
+    return f"<@{world.env.bot.user.id}> {QUESTION}"
+
+
+async def test_a_question_that_cannot_be_noted_is_answered_all_the_same(
+    world: World, endpoint: Endpoint, helpers: Any
+):
+    await speak_up(world, endpoint, helpers)
+    with read_only(world.app):
+        await world.member.send(world.channel, asks(world))
+        await world.member.send(world.channel, QUESTION)
+        await wait(world)
+    assert [one.splitlines()[0] for one in said(world)] == ["at noon", "at noon"]
+
+
+async def test_where_another_process_may_answer_too_the_member_is_told_why_this_does_not(
+    world: World, endpoint: Endpoint, helpers: Any, monkeypatch: pytest.MonkeyPatch
+):
+    await speak_up(world, endpoint, helpers)
+    monkeypatch.setattr(Ledger, "shared", True)
+    with read_only(world.app):
+        await world.member.send(world.channel, asks(world))
+        await world.member.send(world.channel, QUESTION)  # Nobody asked the bot.
+        await wait(world)
+    [told] = said(world)
+    assert "read-only" in told
+
+
+async def test_where_the_ledger_cannot_even_be_read_only_who_asked_is_told(
+    world: World, endpoint: Endpoint, helpers: Any, monkeypatch: pytest.MonkeyPatch
+):
+    await speak_up(world, endpoint, helpers)
+    remark = await world.moderator.send(world.channel, "The ferry is late today.")
+
+    async def fails(*_: object) -> None:
+        raise LedgerError("The disk failed.")
+
+    monkeypatch.setattr(Records, "by_message", fails)
+    await world.member.send(world.channel, "As ever.", reply_to=remark)
+    assert said(world) == []
+    await world.member.send(world.channel, asks(world), reply_to=remark)
+    assert said(world) == ["The disk failed."]

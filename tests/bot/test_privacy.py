@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from bot.questions import Request
+from bot.texts import texts
 from eren_memory.community import GuildSettings
-from eren_memory.domain import By, NoteDraft, NoteStatus
+from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from tests.bot.conftest import World
-from tests.endpoint import Endpoint
+from tests.bot.test_load import Wall
+from tests.endpoint import Endpoint, Reply
 from tests.people import files_with, rows
 
 FERRY = "The Fenlake Ferry leaves at noon."
@@ -125,3 +129,34 @@ async def test_exports_count_as_questions(world: World, endpoint: Endpoint):
     refused = await world.member.slash(world.channel, "privacy export")
     assert "a lot of questions" in refused.response.content
     assert refused.response.attachments == []
+
+
+async def test_what_is_being_answered_to_whoever_is_forgotten_is_forgotten_too(
+    world: World, endpoint: Endpoint
+):
+    hold, done = asyncio.Event(), list[str]()
+    endpoint.default = Reply("at noon", hold=hold)
+    member, desk = str(world.member.id), world.env.bot.desk
+    question = Request(Place("g", ("c",)), "c", member, QUESTION, texts(None))
+
+    async def asks() -> None:
+        desk.asker.admission.admit(question, question.t)
+        await desk.asker.ask(question, Wall(done, "answered"))
+
+    forget = world.app.privacy.forget
+
+    async def noted(*given: Any) -> Any:
+        done.append("forgotten")
+        return await forget(*given)
+
+    sure = await world.member.slash(world.channel, "privacy forget")
+    asking = asyncio.create_task(asks())
+    while not endpoint.requests:
+        await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0.1, hold.set)
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(world.app.privacy, "forget", noted)
+        await world.member.click(sure.response, custom_id="eren:forget")
+    await asking
+    assert done == ["answered", "forgotten"]
+    assert member not in await rows(world.app)
