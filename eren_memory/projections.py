@@ -259,8 +259,11 @@ class Projections:
             await self.follow()
             if not self.store.alone:
                 await self._prepare()
-        finally:
+        except Exception:
+            # Not where this is to end: an error of the index would take the place of that.
             await self.live.projector.project()
+            raise
+        await self.live.projector.project()
 
     async def _prepare(self) -> None:
         """Load the model of the space that another process builds, so as to follow it at once."""

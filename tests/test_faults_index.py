@@ -166,6 +166,29 @@ async def test_an_index_is_not_written_anew_where_the_disk_has_no_room_for_a_sec
     assert await found(app, QUESTION) == [1]
 
 
+async def test_an_index_that_fails_holds_up_no_end(app: App, monkeypatch: pytest.MonkeyPatch):
+    """Who takes notes up is told to stop while it looks which space is live."""
+    await app.notebook.projector.open()
+    looking = asyncio.Event()
+
+    async def look() -> None:
+        looking.set()
+        await asyncio.Event().wait()
+
+    async def fail() -> None:
+        raise NoteIndexError("broken")
+
+    monkeypatch.setattr(app.notebook.projector, "follow", look)
+    monkeypatch.setattr(app.notebook.projector.live.projector, "project", fail)
+    await looking.wait()
+    watch = app.notebook.projector._watch
+    assert watch is not None
+    watch.cancel()
+    done, _ = await asyncio.wait([watch], timeout=5)
+    monkeypatch.undo()
+    assert done == {watch}
+
+
 async def test_an_index_is_not_opened_where_the_disk_is_almost_full(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ async def copy(shard: qe.EdgeShard, folder: Path, dimension: int, run: Run) -> N
                 break
         await run(new.flush)
     except BaseException:
-        await run(new.close)
+        with suppress(NoteIndexError):
+            await run(new.close)
         shutil.rmtree(beside(folder), ignore_errors=True)  # It takes the room that is missing.
         raise
     await run(new.close)
