@@ -1,5 +1,6 @@
 """One contract for every index backend: the engine in process, the client's own, a live server."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -369,6 +370,20 @@ async def test_a_server_is_asked_for_tenants_quantization_and_strict_mode():
         }
         assert indexes.keys() == points.FILTERED.keys()
         assert indexes["guild_id"]["is_tenant"] is True
+
+
+async def test_processes_that_start_together_make_one_collection():
+    async with qdrant_http.serve() as server:
+        both = [
+            ServerIndex.open(server.url, None, "space", DIMENSION, "english", LEDGER)
+            for _ in range(2)
+        ]
+        (one, first), (other, second) = await asyncio.gather(*both)
+        assert sorted([first, second]) == [False, True]
+        await put(one, note("the ferry leaves at noon"))
+        assert len(await found(other, "ferry")) == 1
+        await one.close()
+        await other.close()
 
 
 async def test_a_server_that_wants_a_key_gets_it_and_a_wrong_one_is_named():

@@ -10,6 +10,7 @@ import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 
 from eren_memory.domain import Note, NoteStatus, View
+from eren_memory.errors import NoteIndexError
 from eren_memory.index import Held, Hit, Payload, Vectors, collections, points
 from eren_memory.index.server_errors import translated
 
@@ -65,10 +66,16 @@ class ServerIndex:
         await index.close()
 
     async def _create_unless_there(self) -> bool:
-        new = not await self._run(self._client.collection_exists(self._collection))
+        new = not await self._exists()
         if new:
             made = collections.config(self._dimension)
-            await self._run(self._client.create_collection(self._collection, **made))
+            try:
+                await self._run(self._client.create_collection(self._collection, **made))
+            except NoteIndexError:
+                # Of processes that start together, another one was faster.
+                if not await self._exists():
+                    raise
+                new = False
         # Also where it was there: a first start may have been killed before the last of them.
         for field, kind in points.FILTERED.items():
             schema: Any = (
@@ -82,6 +89,9 @@ class ServerIndex:
                 self._client.create_payload_index(self._collection, field, field_schema=schema)
             )
         return new
+
+    async def _exists(self) -> bool:
+        return await self._run(self._client.collection_exists(self._collection))
 
     async def upsert(self, notes: Sequence[Note], dense: Vectors) -> None:
         """See `NoteIndex.upsert`."""
