@@ -23,7 +23,6 @@ from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
-from eren_memory.guarding import GuardedModel
 from eren_memory.ledger import (
     Audits,
     Claims,
@@ -35,7 +34,7 @@ from eren_memory.ledger import (
     Spending,
     open_ledger,
 )
-from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
+from eren_memory.llm import ChatModel, Endpoint
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
 from eren_memory.privacy import Privacy
@@ -49,7 +48,7 @@ from eren_memory.retention import Swept, sweep
 from eren_memory.running import Jobs
 from eren_memory.staleness import Report
 from eren_memory.upkeep import Upkeep
-from eren_memory.watching import OnCall, WatchedModel, ping
+from eren_memory.watching import OnCall, ping
 
 if TYPE_CHECKING:
     from eren_memory.schedule import Schedule
@@ -224,11 +223,7 @@ async def open_app(
         connect = server.connect if server is not None else parts.remote(settings)
 
         def model_named(name: str) -> ChatModel:
-            model: ChatModel = OpenAIChat(name, connect, timeout=settings.model_timeout)
-            if on_call is not None:
-                model = WatchedModel(model, on_call)
-            if guarded:
-                model = GuardedModel(model)
+            model = parts.chat_model(settings, name, connect, on_call, guarded=guarded)
             # Outermost: a budget that is used up says nothing about the model.
             return ChargedModel(model, purse.opened)
 

@@ -11,15 +11,17 @@ from eren_memory.budgets import Instead
 from eren_memory.config import Settings
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
 from eren_memory.errors import ConfigError, LedgerError
+from eren_memory.guarding import GuardedModel
 from eren_memory.index import IndexStore
 from eren_memory.index.store import EdgeStore, ServerStore
-from eren_memory.llm import Endpoint
+from eren_memory.llm import ChatModel, Endpoint, OpenAIChat
 from eren_memory.local_model import LocalServer
 from eren_memory.privacy import Kept
 from eren_memory.prompts import claim_reading, reading, second_look
 from eren_memory.reembedding import Pace
 from eren_memory.retention import Times
 from eren_memory.space import Chosen
+from eren_memory.watching import OnCall, WatchedModel
 
 
 def kept(settings: Settings) -> timedelta:
@@ -128,3 +130,18 @@ def remote(settings: Settings) -> Callable[[], Awaitable[Endpoint]]:
         return endpoint
 
     return connect
+
+
+def chat_model(
+    settings: Settings,
+    name: str,
+    connect: Callable[[], Awaitable[Endpoint]],
+    on_call: OnCall | None,
+    *,
+    guarded: bool,
+) -> ChatModel:
+    """A chat model at an endpoint; see `open_app` for who is told of its calls, and what guards it."""
+    model: ChatModel = OpenAIChat(name, connect, timeout=settings.model_timeout)
+    if on_call is not None:
+        model = WatchedModel(model, on_call)
+    return GuardedModel(model) if guarded else model
