@@ -12,8 +12,8 @@ from bot.failures import Refused
 from bot.setup_forms import SettingsForm, Then
 from bot.texts import Texts
 from eren_memory.app import App
-from eren_memory.budgets import AtLimit, Instead
 from eren_memory.community import GuildSettings
+from eren_memory.setting_values import AtLimit, Instead
 
 MOST_QUESTIONS = 1_000_000
 """More than anybody asks in a day."""

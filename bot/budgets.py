@@ -9,9 +9,10 @@ from bot import render
 from bot.failures import Refused
 from bot.texts import Texts
 from eren_memory.budget_warnings import Warned
-from eren_memory.budgets import EVERY_GUILD, MICRO, Instead, Line
+from eren_memory.budgets import EVERY_GUILD, MICRO, Line
 from eren_memory.community import GuildBudget
 from eren_memory.purse import Standing, Ticket
+from eren_memory.setting_values import Instead
 
 _MOST_ROLES = 25
 

@@ -15,7 +15,9 @@ from bot.failures import Refused
 from bot.note_buttons import UndoButton, new_batch
 from bot.texts import mine
 from eren_memory.domain import Changes
-from eren_memory.transfer import Planned, export_notes, import_notes
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import import_notes
+from eren_memory.transfer.planning import Planned
 
 _LARGEST_IMPORT = 8_000_000
 _CHANGES_SHOWN = 15

@@ -25,8 +25,9 @@ def pages(command: click.Command, path: str) -> Iterator[str]:
     with context:
         yield f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
-        for name, below in sorted(command.commands.items()):
-            yield from pages(below, f"{path} {name}")
+        for name in command.list_commands(context):
+            if below := command.get_command(context, name):
+                yield from pages(below, f"{path} {name}")
 
 
 def reference() -> str:

@@ -23,17 +23,16 @@ from eren_memory.conflicts import Judge
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.finding import utc_now
-from eren_memory.ledger import (
-    Audits,
-    Claims,
-    Communities,
-    Findings,
-    Records,
-    Reviews,
-    Runs,
-    Spending,
-    open_ledger,
-)
+from eren_memory.ledger.audits import Audits
+from eren_memory.ledger.claims import Claims
+from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.database import url_in
+from eren_memory.ledger.findings import Findings
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.records import Records
+from eren_memory.ledger.reviews import Reviews
+from eren_memory.ledger.runs import Runs
+from eren_memory.ledger.spending import Spending
 from eren_memory.llm import ChatModel, Endpoint
 from eren_memory.local_model import LocalServer
 from eren_memory.notebook import Notebook
@@ -211,7 +210,7 @@ async def open_app(
         LedgerError: The data folder or the database cannot be used.
     """
     parts.check_budgets(settings)
-    async with open_ledger(parts.database_url(settings)) as ledger:
+    async with open_ledger(settings.database_url or url_in(settings.home)) as ledger:
         projections = Projections(
             ledger, parts.store(settings), parts.chosen(settings), partial(parts.embedder, settings)
         )

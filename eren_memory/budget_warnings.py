@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from eren_memory.budgets import EVERY_GUILD, WARNED, Instead, Limits, Line, Today
+from eren_memory.budgets import EVERY_GUILD, WARNED, Limits, Line, Today
 from eren_memory.errors import ErenError
-from eren_memory.ledger import Hold, Spending
+from eren_memory.ledger.holds import Hold
+from eren_memory.ledger.spending import Spending
+from eren_memory.setting_values import Instead
 
 AGAIN = timedelta(minutes=10)
 """After so long it is tried again to tell whom it could not be told."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from enum import StrEnum
 
 from eren_memory.community import GuildBudget
 from eren_memory.errors import BadInput
+from eren_memory.setting_values import AtLimit, Instead
 
 WARNED = (80, 100)
 """Percent of a budget at which people are told."""
@@ -26,37 +26,6 @@ EVERY_GUILD = ""
 MICRO = 1_000_000
 """Money is counted in millionths: a price for a million tokens is that of one token."""
 _CHEAPER_FACTOR = 2
-
-
-class AtLimit(StrEnum):
-    """What is done when a budget is used up."""
-
-    NOTES_ONLY = "notes-only"
-    """A note that is sure to answer is quoted; the model is not called."""
-    CHEAPER = "cheaper"
-    """Another model answers."""
-    REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True)
-class Instead:
-    """What is done at the limit; `model` is the one that answers then, where one does."""
-
-    way: AtLimit = AtLimit.NOTES_ONLY
-    model: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.way}:{self.model}" if self.model else str(self.way)
-
-    @classmethod
-    def parse(cls, text: str) -> Instead:
-        """From `notes-only`, `refuse` or `cheaper:MODEL`. Raises `BadInput`."""
-        way, _, model = text.strip().partition(":")
-        if way == AtLimit.CHEAPER and model.strip():
-            return cls(AtLimit.CHEAPER, model.strip())
-        if not model and way in (AtLimit.NOTES_ONLY, AtLimit.REFUSE):
-            return cls(AtLimit(way))
-        raise BadInput("write notes-only, refuse or cheaper:MODEL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +106,8 @@ class Limits:
     roles: tuple[tuple[str, int], ...] = ()
     guild: Most = Most()
     whole: Most = Most()
-    instead: Instead = Instead()
-    whole_instead: Instead = Instead()
+    instead: Instead = field(default_factory=Instead)
+    whole_instead: Instead = field(default_factory=Instead)
     ceiling: int | None = None
 
     def __bool__(self) -> bool:

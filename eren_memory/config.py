@@ -25,8 +25,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from eren_memory import setting_values
-from eren_memory.budgets import Instead
 from eren_memory.errors import BadInput, ConfigError
+from eren_memory.setting_values import Instead
 
 DEFAULT_REMOTE_MODEL = "gpt-4.1-mini"
 LOCAL_MODEL = "local"

@@ -19,7 +19,7 @@ from itertools import takewhile
 from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus
 from eren_memory.embedder import Embedder
 from eren_memory.errors import LocalModelError, ModelError
-from eren_memory.ledger import Ledger
+from eren_memory.ledger.ledger import Ledger
 from eren_memory.llm import ChatModel
 from eren_memory.prompts import claim_reading
 from eren_memory.text import normalised

@@ -15,7 +15,7 @@ from eren_memory.domain import Candidate, Note, NoteDraft, NoteStatus, Place, Vi
 from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, IndexBusy, NoteIndexError
 from eren_memory.index import Vectors
-from eren_memory.ledger import Ledger
+from eren_memory.ledger.ledger import Ledger
 from eren_memory.projections import Projections
 from eren_memory.space import Projection
 from eren_memory.text import legible

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from eren_memory.domain import NoteStatus
 from eren_memory.errors import BackupRefused, IndexBusy, NoteIndexError
-from eren_memory.ledger import Ledger, back_up
+from eren_memory.ledger.archive import back_up
+from eren_memory.ledger.ledger import Ledger
 from eren_memory.projections import Projections
 
 # After so long the row at the head of the outbox is not slow, but stuck.

@@ -8,7 +8,7 @@ import time
 
 from eren_memory.errors import ErenError, LedgerError
 from eren_memory.jobs import Job
-from eren_memory.ledger import Lease, Runs
+from eren_memory.ledger.runs import Lease, Runs
 
 # For a job that was cancelled to end.
 _LAST_WORDS = 1.0

@@ -23,7 +23,7 @@ from eren_memory.domain import (
 )
 from eren_memory.errors import BadDate, BadInput, DuplicateNote, TooManyWaiting
 from eren_memory.finding import Finder
-from eren_memory.ledger import Event, Unit
+from eren_memory.ledger.unit import Event, Unit
 from eren_memory.text import checked
 
 Replaced = Sequence[int] | Mapping[int, int | None]

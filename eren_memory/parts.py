@@ -7,10 +7,9 @@ from datetime import timedelta
 
 from eren_memory.auditing import Patience
 from eren_memory.background_embedder import BackgroundEmbedder
-from eren_memory.budgets import Instead
 from eren_memory.config import Settings
 from eren_memory.embedder import Embedder, EndpointEmbedder, LocalEmbedder
-from eren_memory.errors import ConfigError, LedgerError
+from eren_memory.errors import ConfigError
 from eren_memory.guarding import GuardedModel
 from eren_memory.index import IndexStore
 from eren_memory.index.store import EdgeStore, ServerStore
@@ -20,6 +19,7 @@ from eren_memory.privacy import Kept
 from eren_memory.prompts import claim_reading, reading, second_look
 from eren_memory.reembedding import Pace
 from eren_memory.retention import Times
+from eren_memory.setting_values import Instead
 from eren_memory.space import Chosen
 from eren_memory.watching import OnCall, WatchedModel
 
@@ -62,20 +62,6 @@ def check_budgets(settings: Settings) -> None:
             f"A budget in money needs the price of {settings.unpriced_models[0]}. Add it to "
             "EREN_PRICES, or set the budget in tokens."
         )
-
-
-def database_url(settings: Settings) -> str:
-    """Where the ledger is. Raises `LedgerError` for a data folder that cannot be made."""
-    if settings.database_url:
-        return settings.database_url
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"The data folder {settings.home} cannot be made ({error.strerror}). "
-            "Set EREN_HOME to a folder that you can write to."
-        ) from error
-    return f"sqlite+aiosqlite:///{settings.home / 'notebook.db'}"
 
 
 def chosen(settings: Settings) -> Chosen:

@@ -10,7 +10,8 @@ from typing import Any
 
 from eren_memory.domain import PSEUDONYM, By
 from eren_memory.errors import BadInput, ErenError, IndexBusy
-from eren_memory.ledger import Forgotten, Persons
+from eren_memory.ledger.forgetting import Forgotten
+from eren_memory.ledger.persons import Persons
 from eren_memory.notebook import Notebook
 from eren_memory.staleness import AUDITOR
 

@@ -13,7 +13,8 @@ from eren_memory.domain import Note, NoteStatus
 from eren_memory.embedder import Embedder
 from eren_memory.errors import ErenError, NoteIndexError
 from eren_memory.index import Hit, IndexStore, NoteIndex
-from eren_memory.ledger import Ledger, Outbox, Pending
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.outbox import Outbox, Pending
 from eren_memory.quarantine import Quarantine
 
 # Notes that one projection step embeds, writes and makes durable together.

@@ -17,7 +17,8 @@ from eren_memory.embedder import Embedder
 from eren_memory.embedder_file import NAMES
 from eren_memory.errors import EmbedderError, ErenError, NoteIndexError
 from eren_memory.index import IndexStore, NoteIndex
-from eren_memory.ledger import Ledger, SpaceState
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.outbox import SpaceState
 from eren_memory.projection import Progress, Projector
 from eren_memory.reconciling import Reconciled, reconcile
 from eren_memory.space import Chosen, Projection

@@ -18,7 +18,6 @@ from eren_memory.budget_warnings import Warnings
 from eren_memory.budgets import (
     EVERY_GUILD,
     Decision,
-    Instead,
     Limits,
     Line,
     Most,
@@ -35,7 +34,10 @@ from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import Usage
 from eren_memory.errors import ErenError
-from eren_memory.ledger import Bill, Communities, Hold, Spender, Spending
+from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.holds import Hold
+from eren_memory.ledger.spending import Bill, Spender, Spending
+from eren_memory.setting_values import Instead
 
 # Set aside for a question, and for a single call: more than most take, so that many at once stay within
 # the budget. Only for as long as they are under way.

@@ -13,7 +13,7 @@ from eren_memory.domain import Note
 from eren_memory.embedder import Embedder
 from eren_memory.errors import EmbedderError, ErenError, NoteRefused
 from eren_memory.index import NoteIndex, Vectors
-from eren_memory.ledger import Outbox, Pending
+from eren_memory.ledger.outbox import Outbox, Pending
 
 _log = logging.getLogger(__name__)
 

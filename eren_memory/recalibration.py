@@ -25,8 +25,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from eren_memory.calibrations import Calibrations, Key
-from eren_memory.ledger import Ledger
 from eren_memory.ledger.evidence import Judged, judged
+from eren_memory.ledger.ledger import Ledger
 from eren_memory.relevance import Calibration, Task, logit
 
 LEAST_OF_EACH = 15

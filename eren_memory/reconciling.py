@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from eren_memory.ledger import Ledger
+from eren_memory.ledger.ledger import Ledger
 from eren_memory.projection import Progress, Projector
 
 _BATCH = 256

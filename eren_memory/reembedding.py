@@ -21,7 +21,10 @@ from uuid import uuid4
 
 from eren_memory.calibrations import Calibrations
 from eren_memory.errors import EmbedderError, ErenError, IndexBusy, ReembedRefused
-from eren_memory.ledger import Ledger, Outbox, Records, Space, SpaceState
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.outbox import Outbox, SpaceState
+from eren_memory.ledger.records import Records
+from eren_memory.ledger.spaces import Space
 from eren_memory.projection import Progress
 from eren_memory.projections import Projections
 from eren_memory.recalibrating import recalibrate

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from eren_memory.domain import By, NoteStatus
-from eren_memory.ledger import Communities, Persons, Records, Reviews
+from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.persons import Persons
+from eren_memory.ledger.records import Records
+from eren_memory.ledger.reviews import Reviews
 from eren_memory.notebook import Notebook
 
 _BY = By("retention")

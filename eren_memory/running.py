@@ -24,7 +24,7 @@ from uuid import uuid4
 from eren_memory.errors import BadInput, ErenError
 from eren_memory.jobs import EVERYWHERE, GuildJob, Job, JobState
 from eren_memory.leasing import LeaseLost, held
-from eren_memory.ledger import Run, Runs
+from eren_memory.ledger.runs import Run, Runs
 
 LEASE_SECONDS = 60.0
 """After so long without a renewal another process may take a job over."""

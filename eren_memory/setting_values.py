@@ -4,6 +4,41 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eren_memory.errors import BadInput
+
+
+class AtLimit(StrEnum):
+    """What is done when a budget is used up."""
+
+    NOTES_ONLY = "notes-only"
+    """A note that is sure to answer is quoted; the model is not called."""
+    CHEAPER = "cheaper"
+    """Another model answers."""
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What is done at the limit; `model` is the one that answers then, where one does."""
+
+    way: AtLimit = AtLimit.NOTES_ONLY
+    model: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.way}:{self.model}" if self.model else str(self.way)
+
+    @classmethod
+    def parse(cls, text: str) -> Instead:
+        """From `notes-only`, `refuse` or `cheaper:MODEL`. Raises `BadInput`."""
+        way, _, model = text.strip().partition(":")
+        if way == AtLimit.CHEAPER and model.strip():
+            return cls(AtLimit.CHEAPER, model.strip())
+        if not model and way in (AtLimit.NOTES_ONLY, AtLimit.REFUSE):
+            return cls(AtLimit(way))
+        raise BadInput("write notes-only, refuse or cheaper:MODEL")
 
 
 def prices(text: str) -> dict[str, tuple[float, float]]:

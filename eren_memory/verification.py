@@ -13,7 +13,9 @@ from eren_memory.domain import Note
 from eren_memory.embedder import Embedder
 from eren_memory.errors import ReembedRefused
 from eren_memory.index import Held, Vectors
-from eren_memory.ledger import Ledger, Outbox, Records
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.outbox import Outbox
+from eren_memory.ledger.records import Records
 from eren_memory.reconciling import reconcile
 from eren_memory.relevance import Overlap
 from eren_memory.space import Projection

@@ -12,7 +12,9 @@ from typing import Any
 
 from eren_memory.errors import BadInput
 from eren_memory.index import slug
-from eren_memory.ledger import Ledger, Outbox, Space, SpaceState
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.outbox import Outbox, SpaceState
+from eren_memory.ledger.spaces import Space
 from eren_memory.space import Chosen
 
 _SETTINGS = "EREN_EMBEDDING_MODEL"

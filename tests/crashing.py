@@ -14,7 +14,7 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, Note, NoteDraft
 from eren_memory.errors import BadInput
-from eren_memory.transfer import import_notes
+from eren_memory.transfer.importing import import_notes
 
 GUILD = "g"
 WORKERS = 4

@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from eren_memory.jobs import Every, Job
-from eren_memory.ledger import Runs, open_ledger
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.runs import Runs
 from eren_memory.running import Jobs
 from eren_memory.schedule import Schedule
 

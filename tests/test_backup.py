@@ -21,7 +21,8 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BackupRefused
-from eren_memory.ledger import Ledger, back_up, open_ledger, restore
+from eren_memory.ledger.archive import back_up, restore
+from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.schema import identity, metadata, outbox, spaces
 from eren_memory.ledger.upkeep_schema import heard_messages, published_commands
 from tests.conftest import on_both

@@ -14,7 +14,8 @@ import pytest_asyncio
 from eren_memory.app import App
 from eren_memory.domain import NoteDraft, NoteStatus
 from eren_memory.errors import BackupRefused, LedgerTooNew
-from eren_memory.ledger import back_up, open_ledger, restore
+from eren_memory.ledger.archive import back_up, restore
+from eren_memory.ledger.ledger import open_ledger
 from tests.conftest import on_both
 from tests.test_backup import NOW, Members, dump, members, packed
 from tests.test_transfer import ANN

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from eren_memory.app import App, open_app
 from eren_memory.budget_warnings import AGAIN, Warned
-from eren_memory.budgets import AtLimit, Instead, Limits, Most, Today, Used, day_of, decide, ends
+from eren_memory.budgets import Limits, Most, Today, Used, day_of, decide, ends
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import PSEUDONYM, By, NoteDraft, Place, Usage
@@ -27,6 +27,7 @@ from eren_memory.domain import Path as Way
 from eren_memory.errors import BadInput, BudgetUsedUp, ConfigError, LedgerError, ModelUnreachable
 from eren_memory.guarding import FAILURES
 from eren_memory.purse import Ticket
+from eren_memory.setting_values import AtLimit, Instead
 from tests.calibrated import NOTE, QUESTION, calibrate
 from tests.conftest import on_both
 from tests.endpoint import Endpoint, Reply

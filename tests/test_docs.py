@@ -43,8 +43,9 @@ def test_every_command_in_the_documentation_exists(page: str, line: str):
     words = shlex.split(line.replace("…", "x"), comments=True)[1:]
     command: click.Command = cli
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
-        assert words[0] in command.commands, f"{page}: {line}"
-        command = command.commands[words.pop(0)]
+        below = command.get_command(click.Context(command), words.pop(0))
+        assert below, f"{page}: {line}"
+        command = below
     known = {option for parameter in command.params for option in parameter.opts} | {
         "--help",
         "--version",
@@ -131,7 +132,11 @@ def test_every_command_says_what_it_does():
                 parameter.name,
             )
         if isinstance(command, click.Group):
-            for below in command.commands.values():
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below
+                assert below.name == name
                 walk(below)
 
     walk(cli)

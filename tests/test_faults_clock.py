@@ -13,7 +13,8 @@ from eren_memory.app import open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.jobs import Every, Job
-from eren_memory.ledger import Runs, open_ledger
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.runs import Runs
 from eren_memory.ledger.upkeep_schema import job_runs
 from eren_memory.running import Jobs
 from eren_memory.schedule import LOOK, Schedule

@@ -16,7 +16,8 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BadInput
 from eren_memory.index.points import Lexical
-from eren_memory.ledger import Outbox, back_up, restore
+from eren_memory.ledger.archive import back_up, restore
+from eren_memory.ledger.outbox import Outbox
 from tests import qdrant_http
 from tests.command_line import CommandLine
 from tests.endpoint import Endpoint, Reply, words_vector

@@ -16,7 +16,7 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import BackupRefused, ConfigError, NoteIndexError
 from eren_memory.housekeeping import OutboxWatch, keep_backups, purge
-from eren_memory.ledger import restore
+from eren_memory.ledger.archive import restore
 from tests.endpoint import Endpoint
 
 FERRY = NoteDraft("The Fenlake Ferry leaves at noon.")

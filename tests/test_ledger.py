@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from eren_memory.domain import By, NoteDraft, NoteStatus
 from eren_memory.errors import LedgerError, LedgerTooNew
-from eren_memory.ledger import Ledger, open_ledger
 from eren_memory.ledger import database as ledger_database
+from eren_memory.ledger.ledger import Ledger, open_ledger
 from eren_memory.ledger.schema import SCHEMA_VERSION, metadata
 from tests.conftest import on_both
 

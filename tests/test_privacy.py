@@ -15,7 +15,7 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place, Probes
 from eren_memory.errors import BadInput, ForgottenToday
-from eren_memory.ledger import back_up, restore
+from eren_memory.ledger.archive import back_up, restore
 from eren_memory.ledger.disclosing import SECTIONS
 from eren_memory.ledger.places import PLACES, Holds, columns
 from eren_memory.ledger.schema import ProbesJson, ScopeJson, metadata, spaces

@@ -21,7 +21,8 @@ from eren_memory.errors import NoteIndexError
 from eren_memory.index import shards
 from eren_memory.index.edge import EdgeIndex
 from eren_memory.index.points import payload
-from eren_memory.ledger import Outbox, back_up
+from eren_memory.ledger.archive import back_up
+from eren_memory.ledger.outbox import Outbox
 from tests.command_line import CommandLine
 from tests.endpoint import Endpoint
 from tests.people import (

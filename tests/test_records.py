@@ -17,7 +17,10 @@ from eren_memory.app import App
 from eren_memory.community import Asked, Complaint, GuildSettings, Length, Queue, Used
 from eren_memory.domain import By, Note, NoteDraft, NoteStatus
 from eren_memory.errors import BadInput
-from eren_memory.ledger import Communities, Ledger, Records, Reviews, open_ledger
+from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.ledger import Ledger, open_ledger
+from eren_memory.ledger.records import Records
+from eren_memory.ledger.reviews import Reviews
 from eren_memory.ledger.schema import audit_events
 from tests.conftest import on_both
 

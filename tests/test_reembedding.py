@@ -17,7 +17,7 @@ from eren_memory.community import Asked
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.errors import BadInput, IndexBusy, ReembedRefused
-from eren_memory.ledger import Outbox, SpaceState
+from eren_memory.ledger.outbox import Outbox, SpaceState
 from eren_memory.reembedding import Reembedded
 from eren_memory.relevance import Task
 from tests import qdrant_http
@@ -506,7 +506,7 @@ async def test_a_note_saved_as_a_migration_begins_is_in_its_outbox(settings: Set
 
 
 async def test_a_restored_notebook_is_built_again_in_the_live_space(app: App, tmp_path):
-    from eren_memory.ledger import back_up, restore
+    from eren_memory.ledger.archive import back_up, restore
 
     await fill(app)
     await go_to(app)

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from eren_memory.errors import BadInput, ErenError, LedgerError, NoteIndexError
 from eren_memory.jobs import Daily, Every, GuildJob, Job
-from eren_memory.ledger import Lease, Ledger, Run, Runs, open_ledger
+from eren_memory.ledger.ledger import Ledger, open_ledger
+from eren_memory.ledger.runs import Lease, Run, Runs
 from eren_memory.ledger.upkeep_schema import job_runs
 from eren_memory.running import Jobs
 from tests.conftest import on_both

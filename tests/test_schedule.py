@@ -20,7 +20,8 @@ import pytest
 
 from eren_memory.errors import LedgerError
 from eren_memory.jobs import Daily, Every, GuildJob, Job
-from eren_memory.ledger import Runs, open_ledger
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.runs import Runs
 from eren_memory.running import Jobs
 from eren_memory.schedule import LOOK, Schedule
 from tests import jobbing

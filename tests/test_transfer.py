@@ -22,7 +22,8 @@ from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Probes
 from eren_memory.errors import ImportRefused
 from eren_memory.text import NOTE_LIMIT, checked
-from eren_memory.transfer import Imported, export_notes, import_notes
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import Imported, import_notes
 from eren_memory.transfer.records import record
 from tests.conftest import on_both
 

@@ -14,7 +14,8 @@ from eren_memory.app import App
 from eren_memory.domain import NoteDraft, Probes
 from eren_memory.errors import ImportRefused
 from eren_memory.text import NOTE_LIMIT
-from eren_memory.transfer import Imported, export_notes, import_notes
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import Imported, import_notes
 from tests.test_transfer import ANN, BOB, SPRING, both_formats, texts, written
 
 UUID_1 = "0192d3a0-0000-7000-8000-000000000001"

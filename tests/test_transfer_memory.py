@@ -11,7 +11,8 @@ import pytest
 
 from eren_memory.app import App
 from eren_memory.domain import By
-from eren_memory.transfer import export_notes, import_notes
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import import_notes
 
 # Of the larger file; `make test-long` takes 50.
 MEGABYTES = int(os.environ.get("EREN_TEST_IMPORT_MB", "4"))

@@ -21,8 +21,10 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import REVISED, Note, NoteDraft
 from eren_memory.errors import BadInput, ImportRefused, RevisionMoved
-from eren_memory.ledger import Ledger
-from eren_memory.transfer import Imported, Planned, export_notes, import_notes
+from eren_memory.ledger.ledger import Ledger
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import Imported, import_notes
+from eren_memory.transfer.planning import Planned
 from tests.command_line import CommandLine
 from tests.conftest import on_both
 from tests.test_transfer import ANN, BOB, both_formats, fill, revised, texts, written
@@ -246,7 +248,7 @@ from pathlib import Path
 from eren_memory.app import open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By
-from eren_memory.transfer import import_notes
+from eren_memory.transfer.importing import import_notes
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from eren_memory.app import open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Origin, Place
-from eren_memory.ledger import restore
+from eren_memory.ledger.archive import restore
 from eren_memory.ledger.schema import SCHEMA_VERSION
 from tests.conftest import on_both
 from tests.endpoint import Endpoint, Reply

@@ -15,7 +15,7 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus
 from eren_memory.errors import NoteNotFound, RevisionMoved
-from eren_memory.ledger import back_up, restore
+from eren_memory.ledger.archive import back_up, restore
 from tests.conftest import on_both
 
 ACTS = int(os.environ.get("EREN_TEST_ACTS", "400"))

@@ -30,7 +30,7 @@ from eren_memory.errors import (
     ModelUnreachable,
     PromptTooLong,
 )
-from eren_memory.ledger import Audits
+from eren_memory.ledger.audits import Audits
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.notebook import Notebook
 from eren_memory.probing import Probe, probes_of

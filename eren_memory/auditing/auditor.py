@@ -17,7 +17,8 @@ from eren_memory.conflicts import Kind
 from eren_memory.domain import By, Note, NoteStatus
 from eren_memory.engine import Eren
 from eren_memory.errors import ErenError
-from eren_memory.ledger import Audits, Findings
+from eren_memory.ledger.audits import Audits
+from eren_memory.ledger.findings import Findings
 from eren_memory.llm import ChatModel
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Progress

@@ -22,7 +22,6 @@ from eren_memory.cli.common import (
 )
 from eren_memory.cli.fields import edited, field_options, with_probes
 from eren_memory.cli.meeting import on_conflict_option, settle
-from eren_memory.cli.notes import note as note  # noqa: PLC0414 - With the acts.
 from eren_memory.domain import Note, NoteDraft, NoteStatus, Probes
 from eren_memory.errors import BadInput, RevisionMoved
 from eren_memory.text import first_line, shown
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _reason = click.option("--reason", help="Why; it stands in the history.")
 
 
-@note.command()
+@click.command()
 @click.argument("text")
 @field_options
 @click.option("--supersedes", type=NUMBER, multiple=True, help="A note it replaces. Repeatable.")
@@ -81,7 +80,7 @@ def add(
     emit(data, f"{verb} note #{added.number}: {_title(added)}{said}", as_json=as_json)
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.argument("text", required=False)
 @field_options
@@ -119,7 +118,7 @@ def edit(
     _change(act, "Edited", as_json=as_json)
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.argument("scope_")
 @_reason
@@ -135,7 +134,7 @@ def scope(number: int, scope_: str, reason: str | None, guild: str, *, as_json: 
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @_reason
 @guild_option
@@ -147,7 +146,7 @@ def retire(number: int, reason: str | None, guild: str, *, as_json: bool) -> Non
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.option(
     "--revision", type=NUMBER, help="Which one [default: as it was before it was retired]."
@@ -166,7 +165,7 @@ def restore(
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.argument("other", type=NUMBER)
 @click.option("--text", help="What the note says from now on, for both.")
@@ -184,7 +183,7 @@ def merge(
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @_reason
 @on_conflict_option
@@ -217,7 +216,7 @@ def approve(
     emit(as_record(approved) | met, text, as_json=as_json)
 
 
-@note.command()
+@click.command()
 @number_argument
 @_reason
 @guild_option
@@ -229,7 +228,7 @@ def reject(number: int, reason: str | None, guild: str, *, as_json: bool) -> Non
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.option("--review-by", metavar="DATE", help="When somebody should look again.")
 @_reason
@@ -247,7 +246,7 @@ def verify(
     )
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @guild_option
@@ -259,7 +258,7 @@ def erase(number: int, guild: str, *, yes: bool, as_json: bool) -> None:
     _change(lambda notebook: notebook.erase(guild, number, actor()), "Erased", as_json=as_json)
 
 
-@note.command()
+@click.command()
 @guild_option
 @json_option
 def undo(guild: str, *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from eren_memory.domain import LARGEST_NUMBER, By, Note, Scope
 
 if TYPE_CHECKING:
     from eren_memory.app import App
+    from eren_memory.ledger.ledger import Ledger
     from eren_memory.projection import Progress
     from eren_memory.prompts import Style
 
@@ -113,6 +114,17 @@ async def opened(style: Style | None = None) -> AsyncIterator[App]:
 
     async with open_app(load_settings(), style or Style.CHAT) as app:
         yield app
+
+
+@asynccontextmanager
+async def opened_ledger() -> AsyncIterator[Ledger]:
+    """The ledger alone, for reading notes: the other parts take longer to import than it takes to read."""
+    from eren_memory.ledger.database import url_in
+    from eren_memory.ledger.ledger import open_ledger
+
+    settings = load_settings()
+    async with open_ledger(settings.database_url or url_in(settings.home)) as ledger:
+        yield ledger
 
 
 def run(work: Callable[[], Awaitable[_T]]) -> _T:

@@ -21,8 +21,9 @@ from eren_memory.errors import IndexBusy
 from eren_memory.text import first_line, shown
 
 if TYPE_CHECKING:
-    from eren_memory.ledger import Manifest
-    from eren_memory.transfer import Imported, Planned
+    from eren_memory.ledger.archive import Manifest
+    from eren_memory.transfer.importing import Imported
+    from eren_memory.transfer.planning import Planned
 
 _file = click.argument("file", type=click.Path(path_type=Path))
 
@@ -39,7 +40,7 @@ def import_command(file: Path, guild: str, *, dry_run: bool, as_json: bool) -> N
     first line. Every line is checked before the first is written. Importing a file again changes
     nothing, and completes what was cut short; `eren note undo` takes an import back.
     """
-    from eren_memory.transfer import import_notes
+    from eren_memory.transfer.importing import import_notes
 
     planned: list[dict[str, Any]] = []
 
@@ -93,7 +94,7 @@ def import_command(file: Path, guild: str, *, dry_run: bool, as_json: bool) -> N
 @json_option
 def export_command(file: Path, guild: str, *, history: bool, as_json: bool) -> None:
     """Write all notes to a JSONL or CSV file (by its ending), ready for `eren import`."""
-    from eren_memory.transfer import export_notes
+    from eren_memory.transfer.exporting import export_notes
 
     async def work() -> int:
         async with opened() as app:
@@ -122,7 +123,7 @@ def backup(file: Path, *, restoring: bool, replace: bool, as_json: bool) -> None
         raise click.UsageError("--replace is for --restore: a backup replaces nothing.")
     from eren_memory.app import files_of_a_backup
     from eren_memory.finding import utc_now
-    from eren_memory.ledger import back_up, restore
+    from eren_memory.ledger.archive import back_up, restore
 
     async def work() -> Manifest:
         async with opened() as app:

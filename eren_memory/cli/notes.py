@@ -1,8 +1,6 @@
-"""`eren note show`, `list`, `history`, `search` and `test`: reading the notebook."""
+"""`eren note`, and of what stands below it `show`, `list`, `history` and `search`."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,23 +11,41 @@ from eren_memory.cli.common import (
     json_option,
     number_argument,
     opened,
+    opened_ledger,
     plain,
     run,
 )
+from eren_memory.cli.lazy import LazyGroup
 from eren_memory.domain import Candidate, HistoryEntry, Note, NoteStatus
 
-if TYPE_CHECKING:
-    pass
-
+_COMMANDS = {
+    "add": "acts:add",
+    "approve": "acts:approve",
+    "edit": "acts:edit",
+    "erase": "acts:erase",
+    "history": "notes:history",
+    "list": "notes:list_command",
+    "merge": "acts:merge",
+    "propose": "probes:propose",
+    "reject": "acts:reject",
+    "restore": "acts:restore",
+    "retire": "acts:retire",
+    "scope": "acts:scope",
+    "search": "notes:search",
+    "show": "notes:show",
+    "test": "probes:test",
+    "undo": "acts:undo",
+    "verify": "acts:verify",
+}
 _STATUSES = click.Choice([str(status) for status in NoteStatus])
 
 
-@click.group()
+@click.group(cls=LazyGroup, places=_COMMANDS)
 def note() -> None:
     """Read and change the notes."""
 
 
-@note.command()
+@click.command()
 @number_argument
 @guild_option
 @json_option
@@ -38,14 +54,14 @@ def show(number: int, guild: str, *, as_json: bool) -> None:
     from eren_memory.terminal import note_page
 
     async def work() -> Note:
-        async with opened() as app:
-            return await app.notebook.ledger.note(guild, number)
+        async with opened_ledger() as ledger:
+            return await ledger.note(guild, number)
 
     found = run(work)
     emit(as_record(found), note_page(found), as_json=as_json)
 
 
-@note.command()
+@click.command()
 @number_argument
 @guild_option
 @json_option
@@ -54,8 +70,9 @@ def history(number: int, guild: str, *, as_json: bool) -> None:
     from eren_memory.terminal import history_page
 
     async def work() -> list[HistoryEntry]:
-        async with opened() as app:
-            return await app.notebook.history(guild, number)
+        async with opened_ledger() as ledger:
+            one = await ledger.note(guild, number)
+            return (await ledger.history(one))[one.id]
 
     found = run(work)
     data = [
@@ -77,7 +94,7 @@ def history(number: int, guild: str, *, as_json: bool) -> None:
     emit(data, history_page(found), as_json=as_json)
 
 
-@note.command("list")
+@click.command("list")
 @click.option("--status", type=_STATUSES, help="Only notes with this status.")
 @guild_option
 @json_option
@@ -86,8 +103,8 @@ def list_command(status: str | None, guild: str, *, as_json: bool) -> None:
     from eren_memory.terminal import note_line
 
     async def work() -> list[Note]:
-        async with opened() as app:
-            return await app.notebook.ledger.notes(guild, NoteStatus(status) if status else None)
+        async with opened_ledger() as ledger:
+            return await ledger.notes(guild, NoteStatus(status) if status else None)
 
     found = run(work)
     lines = [note_line(one) for one in found]
@@ -98,7 +115,7 @@ def list_command(status: str | None, guild: str, *, as_json: bool) -> None:
     )
 
 
-@note.command()
+@click.command()
 @click.argument("text")
 @click.option(
     "--limit", type=click.IntRange(1, 50), default=10, show_default=True, help="Notes at most."

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eren_memory.cli.acts import note as note  # noqa: PLC0414 - With all its commands.
 from eren_memory.cli.common import (
     NUMBER,
     actor,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from eren_memory.probing import Probed
 
 
-@note.command()
+@click.command()
 @click.argument("number", type=NUMBER, required=False)
 @guild_option
 @json_option
@@ -63,7 +62,7 @@ def test(number: int | None, guild: str, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@note.command()
+@click.command()
 @number_argument
 @click.option("--accept", is_flag=True, help="Save them all without asking.")
 @guild_option

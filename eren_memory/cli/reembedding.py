@@ -9,7 +9,7 @@ import click
 from eren_memory.cli.common import actor, emit, json_option, opened, progress_bar, run
 
 if TYPE_CHECKING:
-    from eren_memory.ledger import Space
+    from eren_memory.ledger.spaces import Space
 
 
 @click.command()

@@ -26,6 +26,18 @@ _POSTGRESQL = "postgresql+asyncpg"
 _MIGRATION_LOCK = 3_747_001
 
 
+def url_in(home: Path) -> str:
+    """The URL of the ledger in a data folder, which is made. Raises `LedgerError`."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"The data folder {home} cannot be made ({error.strerror}). "
+            "Set EREN_HOME to a folder that you can write to."
+        ) from error
+    return f"sqlite+aiosqlite:///{home / 'notebook.db'}"
+
+
 def create_engine(url: str) -> AsyncEngine:
     """An engine for `url`; SQLite gets foreign keys and durable, immediate transactions.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import sqlite
 
 
 def upsert(
@@ -26,8 +29,9 @@ def upsert(
         values: The other columns of a new row.
         changed: What to set in a row that is there; nothing for {}, `values` if left out.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    made = insert(table).values(**key, **values)
+    # That of one database is in use; the other's dialect would be imported for nothing.
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    made: sqlite.Insert = dialect.insert(table).values(**key, **values)
     then = values if changed is None else changed
     if not then:
         return made.on_conflict_do_nothing(index_elements=list(key))

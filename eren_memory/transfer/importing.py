@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from eren_memory.domain import By
 from eren_memory.errors import BadInput, ImportRefused
-from eren_memory.ledger import Unit
+from eren_memory.ledger.unit import Unit
 from eren_memory.notebook import Notebook
 from eren_memory.projection import Progress
 from eren_memory.transfer import files

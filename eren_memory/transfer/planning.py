@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from eren_memory.domain import Changes, HistoryEntry, Note, NoteDraft, NoteStatus, difference
 from eren_memory.errors import BadInput
-from eren_memory.ledger import Unit
+from eren_memory.ledger.unit import Unit
 from eren_memory.rules import draft_of
 from eren_memory.transfer.records import Row, entry
 

@@ -18,12 +18,13 @@ from bot import failures
 from bot.admission import Admission
 from eren_memory.app import App, open_app
 from eren_memory.budget_warnings import Warned
-from eren_memory.budgets import Instead, Line
+from eren_memory.budgets import Line
 from eren_memory.community import GuildBudget, GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft
 from eren_memory.errors import LedgerError
-from eren_memory.ledger import Communities
+from eren_memory.ledger.communities import Communities
+from eren_memory.setting_values import Instead
 from tests.bot.conftest import World
 from tests.bot.test_setup import admin, settings
 from tests.calibrated import NOTE, QUESTION, calibrate

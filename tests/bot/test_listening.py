@@ -10,8 +10,8 @@ from bot.cogs import listen
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By, NoteDraft
 from eren_memory.errors import LedgerError
-from eren_memory.ledger import Records
 from eren_memory.ledger.ledger import Ledger
+from eren_memory.ledger.records import Records
 from tests.bot.conftest import World
 from tests.endpoint import Endpoint, Reply
 from tests.people import rows

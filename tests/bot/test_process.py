@@ -19,7 +19,9 @@ import sqlalchemy as sa
 
 from eren_memory.community import GuildSettings
 from eren_memory.domain import By
-from eren_memory.ledger import Communities, Runs, open_ledger
+from eren_memory.ledger.communities import Communities
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.runs import Runs
 from eren_memory.ledger.schema import answers
 from tests.bot import loopback
 from tests.bot.loopback import Discord, free_port

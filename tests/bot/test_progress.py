@@ -18,7 +18,7 @@ from bot.texts import Texts, texts
 from eren_memory.app import App
 from eren_memory.domain import Place
 from eren_memory.errors import LedgerError, ModelError
-from eren_memory.ledger import Records
+from eren_memory.ledger.records import Records
 from tests.endpoint import Endpoint, Reply
 
 

@@ -16,7 +16,8 @@ from eren_memory.app import open_app
 from eren_memory.community import GuildSettings
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft
-from eren_memory.ledger import Runs, open_ledger
+from eren_memory.ledger.ledger import open_ledger
+from eren_memory.ledger.runs import Runs
 from tests import qdrant_http
 from tests.bot import loopback
 from tests.bot.loopback import CHANNEL, GUILD, OTHER_CHANNEL, OTHER_GUILD, Discord

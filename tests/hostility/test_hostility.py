@@ -14,7 +14,8 @@ from eren_memory.app import App, open_app
 from eren_memory.config import Settings
 from eren_memory.domain import By, NoteDraft, NoteStatus, Place
 from eren_memory.errors import DuplicateNote, TooManyWaiting
-from eren_memory.transfer import export_notes, import_notes
+from eren_memory.transfer.exporting import export_notes
+from eren_memory.transfer.importing import import_notes
 from tests.calibrated import calibrate
 from tests.command_line import CommandLine
 from tests.endpoint import Endpoint, Reply

@@ -16,7 +16,7 @@ from eren_memory.domain import By, NoteDraft, Usage
 from eren_memory.embedder import Embedder
 from eren_memory.engine import Eren
 from eren_memory.index.store import EdgeStore
-from eren_memory.ledger import open_ledger
+from eren_memory.ledger.ledger import open_ledger
 from eren_memory.llm import Completion, Message
 from eren_memory.notebook import Notebook
 from eren_memory.projections import Projections

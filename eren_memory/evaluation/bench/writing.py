@@ -18,7 +18,7 @@ from eren_memory.errors import EmbedderError
 from eren_memory.evaluation.bench.rows import Row, rate, spread, stalls, timed
 from eren_memory.evaluation.bench.scripted import BY, GUILD, Scripted
 from eren_memory.evaluation.bench.synthetic import Corpus
-from eren_memory.transfer import import_notes
+from eren_memory.transfer.importing import import_notes
 
 ENCODER = "the encoder alone, all texts in one call"
 IDLE = "event loop, idle"
