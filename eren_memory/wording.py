@@ -64,23 +64,32 @@ class Masked:
         return text if self.name is None else text.replace(STAND_IN, self.name)
 
 
-def residues(question: str, note: str) -> tuple[str, str]:
-    """Both texts without the longest stretch of words that they share, their likely subject."""
+def residues(question: str, note: str, *, instead: str = "") -> tuple[str, str]:
+    """Both texts without the longest stretch of words that they share, their likely subject.
+
+    Where they share none, both are whole; else `instead` stands in its place.
+    """
     asked, said = _words(question), _words(note)
     run = _run(asked, said)
     if run is None:
         return " ".join(asked), " ".join(said)
+    put = [instead] if instead else []
     return (
-        " ".join(asked[: run.start] + asked[run.start + run.length :]),
-        " ".join(said[: run.other] + said[run.other + run.length :]),
+        " ".join(asked[: run.start] + put + asked[run.start + run.length :]),
+        " ".join(said[: run.other] + put + said[run.other + run.length :]),
     )
 
 
 def named(question: str, *notes: str) -> float:
     """The share of the question's names that stand in the notes, in [0, 1]; 1 where it has none."""
-    asked = [_stem(word) for word in _words(question)[1:] if _is_name(word)]
+    asked = _names(question)
     said = {word for note in notes for word in _stems(note)}
     return sum(word in said for word in asked) / len(asked) if asked else 1.0
+
+
+def has_names(question: str) -> bool:
+    """Whether a question has a name behind its first word."""
+    return bool(_names(question))
 
 
 def linked(question: str, one: str, other: str) -> bool:
@@ -189,6 +198,10 @@ def _words(text: str) -> list[str]:
 
 def _stems(text: str) -> list[str]:
     return [_stem(word) for word in _words(text)]
+
+
+def _names(question: str) -> list[str]:
+    return [_stem(word) for word in _words(question)[1:] if _is_name(word)]
 
 
 def _subject(note: str) -> set[str]:

@@ -19,8 +19,8 @@ from eren_memory.text import question_text
 from eren_memory.verdicts import says_yes
 from eren_memory.wording import named, residues
 
-Search = Callable[[str], Awaitable[Sequence[Candidate]]]
-"""Finds notes for a text, where the question was asked."""
+Search = Callable[[str, int], Awaitable[Sequence[Candidate]]]
+"""Finds so many notes for a text, where the question was asked."""
 
 _WORD_TOKENS = 8
 _STANDALONE_TOKENS = 300
@@ -98,12 +98,18 @@ class Asking:
         if not all(rests):
             # One is part of the other, so nothing in it speaks of another property.
             return Overlap(1.0, named(question, note))
-        asked, said = await self._embedder.embed(rests)
-        return Overlap(float(asked @ said), named(question, note))
+        [near] = await self.nearness([rests])
+        return Overlap(near, named(question, note))
 
-    async def search(self, text: str) -> Sequence[Candidate]:
+    async def nearness(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """The cosine of each pair of texts, in [-1, 1]."""
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        vectors = dict(zip(texts, await self._embedder.embed(texts), strict=True))
+        return [float(vectors[one] @ vectors[other]) for one, other in pairs]
+
+    async def search(self, text: str, limit: int) -> Sequence[Candidate]:
         """What a second search finds, in the same place; nothing where there is none."""
-        return await self._search(text) if self._search is not None else []
+        return await self._search(text, limit) if self._search is not None else []
 
     async def complete(
         self,

@@ -3,6 +3,7 @@
 candidates ── below the gate, or nothing in common but the name ──► unedited answer   (1 call)
     │
     ├─ two notes share the question's names ── both read together ► answer from both (1 call)
+    ├─ many notes have the question's names ── sorted by what else they say
     ├─ read the nearest note(s), the shared name hidden: `yes: <answer>` or `no`, with its probability
     │     (while retrieval is doubtful, the unedited answer is asked for beside it)
     ├─ p neither here nor there ── a second verdict in other words, one call more
@@ -34,6 +35,7 @@ from eren_memory.relevance import (
     is_unsure,
 )
 from eren_memory.strategies.base import Asking, Checked, Outcome
+from eren_memory.strategies.crowd import sorted_out
 from eren_memory.strategies.quoting import voiced
 from eren_memory.strategies.several import Pair, bridged, divided, read_jointly
 from eren_memory.strategies.testimony import (
@@ -70,6 +72,7 @@ class CalibratedEren:
     async def _from_nearest(
         self, question: str, candidates: Sequence[Candidate], before: Calibration, asking: Asking
     ) -> Outcome:
+        candidates = await sorted_out(question, candidates, asking)
         best = candidates[0]
         overlap = await asking.overlap(question, best.note.text)
         believed = before.believed(best.dense, overlap)
