@@ -21,6 +21,8 @@ from eren_memory.ledger.schema import SCHEMA_VERSION
 BUSY_TIMEOUT = 15_000
 # Milliseconds after which the switch to a write-ahead log is tried again.
 _SWITCH_AGAIN = 50
+# Milliseconds that a thorough scrubbing waits for those who read.
+_READERS_TIMEOUT = 2_000
 _POSTGRESQL = "postgresql+asyncpg"
 # Processes that start at once migrate one after the other. The number means nothing.
 _MIGRATION_LOCK = 3_747_001
@@ -80,6 +82,13 @@ def bare(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(eren_begin=None)
 
 
+def single(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, for reads of one statement, which need no transaction around them."""
+    if engine.dialect.name == "sqlite":
+        return bare(engine)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def frozen(engine: AsyncEngine) -> AsyncEngine:
     """The same engine, for transactions that see one moment however long they last."""
     if engine.dialect.name == "sqlite":
@@ -136,6 +145,25 @@ async def _keep_a_log(engine: AsyncEngine) -> None:
             if last or "locked" not in str(error.orig):
                 raise
         await asyncio.sleep(_SWITCH_AGAIN / 1000)
+
+
+async def scrub(engine: AsyncEngine, *, thoroughly: bool) -> bool:
+    """Move what SQLite's log holds into the file; False where somebody's reading kept it from that.
+
+    Thoroughly, the file is written anew before, and those who read are waited for.
+    """
+    try:
+        async with bare(engine).connect() as connection:
+            if thoroughly:
+                await connection.exec_driver_sql("VACUUM")
+            wait = _READERS_TIMEOUT if thoroughly else 0
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
+            log = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = log.scalar()
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            return not busy
+    except sa.exc.SQLAlchemyError:
+        return False
 
 
 def migrate_to(connection: sa.Connection, version: str = SCHEMA_VERSION) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -109,18 +110,22 @@ class Outbox:
 
         One statement: every question makes it.
         """
-        others = sa.and_(
-            outbox.c.space == self._space,
-            outbox.c.seq.not_in(besides),
-        )
-        waiting = sa.select(sa.exists().where(others).label("waiting")).subquery()
-        query = sa.select(waiting.c.waiting, notes).select_from(
-            waiting.outerjoin(notes, notes.c.id.in_(ids))
-        )
-        async with self._ledger.reading() as connection:
-            found = (await connection.execute(query)).all()
+        bound = {"ids": list(ids), "besides": list(besides)}
+        async with self._ledger.glancing() as connection:
+            found = (await connection.execute(self._current, bound)).all()
         known = [rows.to_note(row) for row in found if row.id is not None]
         return {note.id: note for note in known}, bool(found[0].waiting)
+
+    @cached_property
+    def _current(self) -> sa.Select[Any]:
+        """Made once, because it takes as long to make as to execute."""
+        others = sa.and_(
+            outbox.c.space == self._space,
+            outbox.c.seq.not_in(sa.bindparam("besides", expanding=True)),
+        )
+        waiting = sa.select(sa.exists().where(others).label("waiting")).subquery()
+        these = notes.c.id.in_(sa.bindparam("ids", expanding=True))
+        return sa.select(waiting.c.waiting, notes).select_from(waiting.outerjoin(notes, these))
 
     async def count(self) -> int:
         """How many notes wait for the index."""
