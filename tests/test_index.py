@@ -99,6 +99,22 @@ async def test_a_rare_word_finds_its_note_and_a_note_found_by_words_alone_has_it
     assert hit.dense == pytest.approx(float(words_vector(rare.text) @ question[0]), abs=1e-5)
 
 
+async def test_a_near_note_has_its_points_for_words_also_where_many_others_have_more(
+    index: NoteIndex,
+):
+    near = note("where is the xylographer")
+    many = [note(f"xylographer xylographer number {n}", number=n + 2) for n in range(8)]
+    strangers = [note(f"the filler of day {n}", number=n + 10) for n in range(8)]
+    await put(index, near, *many, *strangers)
+    asked = "where is the xylographer now"
+    few = await index.search(asked, words_vector(asked)[None], View("g"), 3)
+    every = await index.search(asked, words_vector(asked)[None], View("g"), 20)
+    points_of = {hit.note_id: hit.lexical for hit in every}
+    assert few[0].note_id == near.id
+    assert few[0].lexical == pytest.approx(points_of[near.id])
+    assert 0 < points_of[near.id] < min(points_of[one.id] for one in many)
+
+
 async def test_guilds_never_see_each_others_notes(index: NoteIndex):
     await put(index, note("the ferry leaves at noon", guild="theirs"))
     assert await found(index, "the ferry leaves at noon", "ours") == []

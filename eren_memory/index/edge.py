@@ -157,12 +157,13 @@ class EdgeIndex:
         if not all(points.is_timely(hit.payload or {}, view) for hit in (*by_cosine, *by_bm25)):
             # Few notes have dates, and to check those of all takes longer than the search.
             by_cosine, by_bm25 = await run(dated=True)
-        return points.fused(
-            [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine],
-            [(_uuid(hit.id), _revision(hit), hit.score, _named(hit.vector)) for hit in by_bm25],
-            dense,
-            limit,
-        )
+        near = [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine]
+        best = [(_uuid(hit.id), _revision(hit), hit.score, _named(hit.vector)) for hit in by_bm25]
+        further: list[qe.ScoredPoint] = []
+        if ids := points.unweighed(near, best, limit):
+            scores = edge_query.lexical(ids, sparse, view)
+            further = await self._run(lambda: self._shard.query(scores))
+        return points.fused(near, best, {_uuid(hit.id): hit.score for hit in further}, dense, limit)
 
     async def count(self) -> int:
         """See `NoteIndex.count`."""

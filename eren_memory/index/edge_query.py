@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 import qdrant_edge as qe
 
 from eren_memory.domain import View
@@ -39,15 +42,35 @@ def request(
             ),
             qe.QueryRequest(
                 limit,
-                query=qe.Query.Nearest(qe.SparseVector(*sparse), using=points.BM25),
+                query=_words(sparse),
                 filter=visible,
                 with_payload=_FIELDS,
                 with_vector=[points.DENSE],
-                # Term statistics of what is shown: others' notes must not show through.
-                params=qe.SearchParams(idf=qe.IdfParams(qe.Filter(must=[*shown]))),
+                params=_statistics(view),
             ),
         ]
     )
+
+
+def lexical(
+    ids: Sequence[UUID], sparse: tuple[list[int], list[float]], view: View
+) -> qe.QueryRequest:
+    """The BM25 scores of these notes; those without a word of the question are not returned."""
+    return qe.QueryRequest(
+        len(ids),
+        query=_words(sparse),
+        filter=qe.Filter(must=[qe.HasIdCondition({*ids})]),
+        params=_statistics(view),
+    )
+
+
+def _words(sparse: tuple[list[int], list[float]]) -> qe.Query:
+    return qe.Query.Nearest(qe.SparseVector(*sparse), using=points.BM25)
+
+
+def _statistics(view: View) -> qe.SearchParams:
+    # Of terms in what is shown: others' notes must not show through.
+    return qe.SearchParams(idf=qe.IdfParams(qe.Filter(must=[*_shown(view)])))
 
 
 def _shown(view: View) -> list[qe.FieldCondition]:

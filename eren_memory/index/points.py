@@ -138,9 +138,27 @@ class Lexical:
         return list(vector.indices), list(vector.values)
 
 
+def unweighed(
+    by_cosine: Sequence[tuple[UUID, int, float]],
+    by_bm25: Sequence[tuple[UUID, int, float, Sequence[float]]],
+    limit: int,
+) -> list[UUID]:
+    """Notes found by cosine whose BM25 score is yet to be asked for.
+
+    Where the best by BM25 are as many as were asked for, a note that is not among them may have almost
+    as many points. Of two hundred notes about one person each has the name: without its own points, the
+    one that answers came behind twenty others that are nothing but the name.
+    """
+    if len(by_bm25) < limit:
+        return []
+    known = {note_id for note_id, *_ in by_bm25}
+    return [note_id for note_id, *_ in by_cosine if note_id not in known]
+
+
 def fused(
     by_cosine: Sequence[tuple[UUID, int, float]],
     by_bm25: Sequence[tuple[UUID, int, float, Sequence[float]]],
+    further: Mapping[UUID, float],
     question: Vectors,
     limit: int,
 ) -> list[Hit]:
@@ -150,10 +168,11 @@ def fused(
         by_cosine: (note id, revision, cosine).
         by_bm25: (note id, revision, BM25 score, the note's dense vector); the vector gives the
             cosine of notes that only BM25 found.
+        further: BM25 scores of those that were `unweighed`.
         question: Shape (1, dimension).
         limit: Hits to return.
     """
-    lexical = {note_id: score for note_id, _, score, _ in by_bm25}
+    lexical = {**further, **{note_id: score for note_id, _, score, _ in by_bm25}}
     hits = [
         Hit(one, revision, cosine, lexical.get(one, 0.0)) for one, revision, cosine in by_cosine
     ]

@@ -135,6 +135,11 @@ class ServerIndex:
         """See `NoteIndex.search`."""
         visible = _visible(view)
         indices, values = self._lexical.query(text)
+        words = models.SparseVector(indices=indices, values=values)
+        # Term statistics of what is shown alone, as in `edge`.
+        statistics = models.SearchParams(
+            idf=models.IdfCorpusParams(corpus=models.Filter(must=_shown(view)))
+        )
         by_cosine, by_bm25 = await self._run(
             self._client.query_batch_points(
                 self._collection,
@@ -147,26 +152,38 @@ class ServerIndex:
                         with_payload=["revision"],
                     ),
                     models.QueryRequest(
-                        query=models.SparseVector(indices=indices, values=values),
+                        query=words,
                         using=points.BM25,
                         filter=visible,
                         limit=limit,
                         with_payload=["revision"],
                         with_vector=[points.DENSE],
-                        # Term statistics of what is shown alone, as in `edge`.
-                        params=models.SearchParams(
-                            idf=models.IdfCorpusParams(corpus=models.Filter(must=_shown(view)))
-                        ),
+                        params=statistics,
                     ),
                 ],
             )
         )
-        return points.fused(
-            [(UUID(str(hit.id)), _revision(hit), hit.score) for hit in by_cosine.points],
-            [(UUID(str(hit.id)), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25.points],
-            dense,
-            limit,
-        )
+        near = [(UUID(str(hit.id)), _revision(hit), hit.score) for hit in by_cosine.points]
+        best = [
+            (UUID(str(hit.id)), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25.points
+        ]
+        further: list[models.ScoredPoint] = []
+        if ids := points.unweighed(near, best, limit):
+            these = models.HasIdCondition(has_id=[str(one) for one in ids])
+            scored = await self._run(
+                self._client.query_points(
+                    self._collection,
+                    words,
+                    using=points.BM25,
+                    query_filter=models.Filter(must=[these]),
+                    limit=len(ids),
+                    search_params=statistics,
+                    with_payload=False,
+                )
+            )
+            further = scored.points
+        scores = {UUID(str(hit.id)): hit.score for hit in further}
+        return points.fused(near, best, scores, dense, limit)
 
     async def count(self) -> int:
         """See `NoteIndex.count`."""
