@@ -217,13 +217,32 @@ async def test_text_that_a_terminal_would_obey_is_shown_instead(
     assert (await eren("ask", "Who?")).out.startswith("safe \\u001b[2J\\u202eevil")
 
 
-@pytest.mark.parametrize("words", [["note", "list"], ["status"]], ids=" ".join)
-async def test_what_only_reads_the_ledger_loads_no_engine(settings: Settings, words: list[str]):
+ENGINES = {
+    "alembic", "apscheduler", "discord", "numpy", "openai", "qdrant_client", "qdrant_edge", "rich",
+    "sentence_transformers", "sklearn", "torch",
+}  # fmt: skip
+ASSISTANT = {
+    "eren_memory.app", "eren_memory.engine", "eren_memory.ledger.archive", "eren_memory.cli.acts",
+    "sqlalchemy.dialects.postgresql",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (["note", "list"], ENGINES | ASSISTANT),
+        (["note", "list", "--json"], ENGINES | ASSISTANT),
+        (["status"], ENGINES),
+    ],
+    ids=["note list", "note list --json", "status"],
+)
+async def test_what_only_reads_the_ledger_loads_no_engine(
+    settings: Settings, words: list[str], unwanted: set[str]
+):
     code = (
         f"import sys; sys.argv = ['eren', *{words}]\n"
         "from eren_memory.cli import main\nmain()\n"
-        "heavy = {'torch', 'openai', 'sentence_transformers', 'sklearn', 'numpy', 'qdrant_client', "
-        "'qdrant_edge', 'apscheduler', 'alembic', 'rich', 'discord'} & set(sys.modules)\n"
+        f"heavy = {unwanted} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     environment = {**os.environ, "EREN_HOME": str(settings.home)}
