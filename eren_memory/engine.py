@@ -95,11 +95,11 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(question), self._strategy(method)
         async with self._space(strategy, place) as space:
-            search = partial(self._candidates, place=place, space=space)
+            search = partial(self._candidates, place=place, strategy=strategy, space=space)
             asking = self._asking(space, style, on_text, search)
             if conversation:
                 asked = await asking.standalone(conversation, asked)
-            candidates = await search(asked, strategy.candidates)
+            candidates = await self._candidates(asked, place, strategy, space)
             return await _answered(asked, candidates, strategy, asking, started)
 
     async def preview(
@@ -126,12 +126,12 @@ class Eren:
         asked, strategy = question_text(question), self._strategy(DEFAULT_METHOD)
         async with self._space(strategy, place) as space:
 
-            async def search(text: str, limit: int) -> Sequence[Candidate]:
+            async def search(text: str) -> Sequence[Candidate]:
                 return await self._notebook.search_with(
-                    place, text, limit, draft, instead_of, space
+                    place, text, strategy.candidates, draft, instead_of, space
                 )
 
-            candidates = await search(asked, strategy.candidates)
+            candidates = await search(asked)
             asking = self._asking(space, style, search=search)
             return await _answered(asked, candidates, strategy, asking, started)
 
@@ -143,7 +143,7 @@ class Eren:
         started = time.perf_counter()
         asked, strategy = question_text(claim, "claim"), self._strategy(method)
         async with self._space(strategy, place) as space:
-            candidates = await self._candidates(asked, strategy.candidates, place, space)
+            candidates = await self._candidates(asked, place, strategy, space)
             asking = self._asking(space)
             checked = await strategy.check(asked, candidates, asking)
         trace = Trace(
@@ -190,9 +190,11 @@ class Eren:
         )
 
     async def _candidates(
-        self, text: str, limit: int, place: Place, space: Projection
+        self, text: str, place: Place, strategy: Strategy, space: Projection
     ) -> Sequence[Candidate]:
-        return await self._notebook.search(place, text, limit, space) if limit else []
+        if not strategy.candidates:
+            return []
+        return await self._notebook.search(place, text, strategy.candidates, space)
 
     def _strategy(self, method: str) -> Strategy:
         if method not in self._strategies:

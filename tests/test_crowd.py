@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from eren_memory.app import App, open_app
 from eren_memory.config import Settings
-from eren_memory.domain import By, NoteDraft, Origin, Place
+from eren_memory.domain import By, NoteDraft, Place
 from eren_memory.relevance import Weights
 from tests.calibrated import READING, calibrate
 from tests.endpoint import DIMENSION, Endpoint, Reply
@@ -57,13 +57,6 @@ async def test_of_many_notes_about_one_thing_the_one_is_read_that_speaks_of_what
     assert answer.trace.candidates[0].note.text != RIGHT
     assert [one.note.text for one in answer.notes] == [RIGHT]
     assert answer.trace.usage.calls == 1
-
-
-async def test_one_that_twenty_others_outdo_is_still_found(app: App):
-    await fill(app, *(about(f"song {number}") for number in range(30)), RIGHT)
-    answer = await app.eren.answer(QUESTION, Place("g"))
-    assert RIGHT not in [one.note.text for one in answer.trace.candidates]
-    assert (answer.text, answer.origin) == ("at noon", Origin.NOTEBOOK)
 
 
 @pytest.mark.parametrize(

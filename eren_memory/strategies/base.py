@@ -19,8 +19,8 @@ from eren_memory.text import question_text
 from eren_memory.verdicts import says_yes
 from eren_memory.wording import named, residues
 
-Search = Callable[[str, int], Awaitable[Sequence[Candidate]]]
-"""Finds so many notes for a text, where the question was asked."""
+Search = Callable[[str], Awaitable[Sequence[Candidate]]]
+"""Finds notes for a text, where the question was asked."""
 
 _WORD_TOKENS = 8
 _STANDALONE_TOKENS = 300
@@ -107,9 +107,9 @@ class Asking:
         vectors = dict(zip(texts, await self._embedder.embed(texts), strict=True))
         return [float(vectors[one] @ vectors[other]) for one, other in pairs]
 
-    async def search(self, text: str, limit: int) -> Sequence[Candidate]:
+    async def search(self, text: str) -> Sequence[Candidate]:
         """What a second search finds, in the same place; nothing where there is none."""
-        return await self._search(text, limit) if self._search is not None else []
+        return await self._search(text) if self._search is not None else []
 
     async def complete(
         self,

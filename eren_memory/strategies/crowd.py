@@ -17,10 +17,10 @@ from eren_memory.wording import has_names, named, residues
 _THING = "this thing"
 # Notes from which on they are a crowd; with fewer, the nearest is the right one.
 _CROWD = 3
-# Notes that are looked at where all that were found are of the crowd: it may go on behind them.
-_LOOKED_AT = 50
+# As near as this to the nearest, by cosine; what speaks of something else is further off.
+_CLOSE = 0.1
 # How much nearness apart from the name counts beside the whole one (docs/decisions.md).
-_WEIGHT = 1.6
+_WEIGHT = 2.0
 
 
 async def sorted_out(
@@ -30,24 +30,24 @@ async def sorted_out(
 
     Costs no model call; where there is no crowd, nothing.
     """
-    if not has_names(question):
-        return candidates
     crowd = _about_the_same(question, candidates)
     if len(crowd) < _CROWD:
         return candidates
-    if len(crowd) == len(candidates):
-        candidates = await asking.search(question, _LOOKED_AT) or candidates
-        crowd = _about_the_same(question, candidates)
     pairs = [residues(question, one.note.text, instead=_THING) for one in crowd]
-    nearness = await asking.nearness(pairs)
     score = {
-        one.note.id: one.dense + _WEIGHT * near for one, near in zip(crowd, nearness, strict=True)
+        one.note.id: one.dense + _WEIGHT * near
+        for one, near in zip(crowd, await asking.nearness(pairs), strict=True)
     }
     first = sorted(crowd, key=lambda one: score[one.note.id], reverse=True)
     return [*first, *(one for one in candidates if one.note.id not in score)]
 
 
 def _about_the_same(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that have as many of the question's names as the first one."""
-    shared = named(question, candidates[0].note.text)
-    return [one for one in candidates if shared and named(question, one.note.text) >= shared]
+    """Those that are about as near as the nearest and have as many of the question's names as the first."""
+    shared = named(question, candidates[0].note.text) if has_names(question) else 0
+    least = max(one.dense for one in candidates) - _CLOSE
+    return [
+        one
+        for one in candidates
+        if shared and one.dense >= least and named(question, one.note.text) >= shared
+    ]

@@ -23,8 +23,6 @@ from eren_memory.wording import linked, named
 
 # Candidates among which the other note is looked for.
 _LOOKED_AT = 8
-# Found by the second search; more than are looked at, because words rank them anew.
-_SEARCHED = 20
 _READ_CHARACTERS = 4_000
 _READING_TOKENS = 96
 
@@ -57,7 +55,7 @@ async def bridged(question: str, best: Candidate, asking: Asking) -> Pair | None
     """The best note and the one that goes on from it; costs a search, no model call."""
     if named(question, best.note.text) < 1 or best.note.text.strip() == question.strip():
         return None
-    for other in (await asking.search(f"{question} {best.note.text}", _SEARCHED))[:_LOOKED_AT]:
+    for other in (await asking.search(f"{question} {best.note.text}"))[:_LOOKED_AT]:
         if other.note.id != best.note.id and linked(question, best.note.text, other.note.text):
             return (best, other) if _fit(best, other) else None
     return None
