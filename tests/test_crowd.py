@@ -18,7 +18,7 @@ QUESTION = "When does the Fenlake Ferry leave?"
 RIGHT = "The Fenlake Ferry sails at noon."
 THINGS = ("song", "stamp", "choir", "cake", "poster")
 # What the embedder makes of a word: a name outweighs all else, and to leave and to sail are one.
-MEANINGS = {"fenlake": (0, 4.0), "leave": (1, 0.2), "sails": (1, 2.0)} | {
+MEANINGS = {"fenlake": (0, 4.0), "leave": (1, 0.2), "sails": (1, 2.0), "far": (-2, 20.0)} | {
     thing: (place + 2, 0.5) for place, thing in enumerate(THINGS)
 }
 
@@ -61,8 +61,12 @@ async def test_of_many_notes_about_one_thing_the_one_is_read_that_speaks_of_what
 
 @pytest.mark.parametrize(
     ("question", "things"),
-    [(QUESTION.lower(), THINGS), (QUESTION, THINGS[:1])],
-    ids=["no name", "no crowd"],
+    [
+        (QUESTION.lower(), THINGS),
+        (QUESTION, THINGS[:1]),
+        (QUESTION, ("far song", "far stamp", "far choir")),
+    ],
+    ids=["no name", "two notes", "others further off"],
 )
 async def test_elsewhere_nothing_more_is_embedded(
     app: App, endpoint: Endpoint, question: str, things: tuple[str, ...]
