@@ -157,13 +157,17 @@ class EdgeIndex:
         if not all(points.is_timely(hit.payload or {}, view) for hit in (*by_cosine, *by_bm25)):
             # Few notes have dates, and to check those of all takes longer than the search.
             by_cosine, by_bm25 = await run(dated=True)
-        near = [(_uuid(hit.id), _revision(hit), hit.score) for hit in by_cosine]
-        best = [(_uuid(hit.id), _revision(hit), hit.score, _named(hit.vector)) for hit in by_bm25]
-        further: list[qe.ScoredPoint] = []
-        if ids := points.unweighed(near, best, limit):
-            scores = edge_query.lexical(ids, sparse, view)
-            further = await self._run(lambda: self._shard.query(scores))
-        return points.fused(near, best, {_uuid(hit.id): hit.score for hit in further}, dense, limit)
+        found = _scored(by_cosine), _scored(by_bm25)
+        cosines: dict[UUID, float] = {}
+        lexical: dict[UUID, float] = {}
+        near, worded = points.one_sided(*found, limit)
+        if near or worded:
+            scores = edge_query.scores(dense[0], sparse, view, near, worded)
+            cosines, lexical = (
+                {_uuid(hit.id): hit.score for hit in ranking}
+                for ranking in await self._run(lambda: self._shard.query_batch(scores))
+            )
+        return points.fused(*found, cosines, lexical, limit)
 
     async def count(self) -> int:
         """See `NoteIndex.count`."""
@@ -243,15 +247,11 @@ def _uuid(raw: object) -> UUID:
     return raw if isinstance(raw, UUID) else UUID(str(raw))
 
 
-def _revision(hit: qe.ScoredPoint) -> int:
-    return int((hit.payload or {})["revision"])
+def _scored(ranking: Sequence[qe.ScoredPoint]) -> list[points.Scored]:
+    return [(_uuid(hit.id), int((hit.payload or {})["revision"]), hit.score) for hit in ranking]
 
 
 def _vector(vector: object) -> Vectors:
-    return np.asarray(_named(vector), dtype=np.float32)
-
-
-def _named(vector: object) -> Sequence[float]:
     if not isinstance(vector, dict):
         raise NoteIndexError("The search index returned a note without its vector.")
-    return vector[points.DENSE]  # type: ignore[no-any-return]
+    return np.asarray(vector[points.DENSE], dtype=np.float32)

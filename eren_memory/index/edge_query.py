@@ -30,38 +30,51 @@ def request(
         limit: Of each.
         dated: Whether the dates of notes are checked by the engine.
     """
-    shown = _shown(view)
-    visible = qe.Filter(must=[*shown, *(_timely(view) if dated else [])])
+    visible = qe.Filter(must=[*_shown(view), *(_timely(view) if dated else [])])
     return qe.QueryBatchRequest(
         [
-            qe.QueryRequest(
-                limit,
-                query=qe.Query.Nearest(dense.tolist(), using=points.DENSE),
-                filter=visible,
-                with_payload=_FIELDS,
-            ),
+            qe.QueryRequest(limit, query=_near(dense), filter=visible, with_payload=_FIELDS),
             qe.QueryRequest(
                 limit,
                 query=_words(sparse),
                 filter=visible,
                 with_payload=_FIELDS,
-                with_vector=[points.DENSE],
                 params=_statistics(view),
             ),
         ]
     )
 
 
-def lexical(
-    ids: Sequence[UUID], sparse: tuple[list[int], list[float]], view: View
-) -> qe.QueryRequest:
-    """The BM25 scores of these notes; those without a word of the question are not returned."""
-    return qe.QueryRequest(
-        len(ids),
-        query=_words(sparse),
-        filter=qe.Filter(must=[qe.HasIdCondition({*ids})]),
-        params=_statistics(view),
+def scores(
+    dense: Vectors,
+    sparse: tuple[list[int], list[float]],
+    view: View,
+    near: Sequence[UUID],
+    worded: Sequence[UUID],
+) -> qe.QueryBatchRequest:
+    """The cosines of some notes and the BM25 scores of others, in two queries.
+
+    Those without a word of the question are not returned.
+    """
+    return qe.QueryBatchRequest(
+        [
+            qe.QueryRequest(max(len(near), 1), query=_near(dense), filter=_these(near)),
+            qe.QueryRequest(
+                max(len(worded), 1),
+                query=_words(sparse),
+                filter=_these(worded),
+                params=_statistics(view),
+            ),
+        ]
     )
+
+
+def _these(ids: Sequence[UUID]) -> qe.Filter:
+    return qe.Filter(must=[qe.HasIdCondition({*ids})])
+
+
+def _near(dense: Vectors) -> qe.Query:
+    return qe.Query.Nearest(dense.tolist(), using=points.DENSE)
 
 
 def _words(sparse: tuple[list[int], list[float]]) -> qe.Query:

@@ -27,6 +27,9 @@ FILTERED = {
 }
 """Every payload field that a filter names, with its type; the engines index exactly these."""
 
+Scored = tuple[UUID, int, float]
+"""What a ranking has of a note: its id, its revision, and the score."""
+
 FORMAT = 4
 """Version of the payload and the vectors; a change rebuilds the index."""
 
@@ -138,49 +141,44 @@ class Lexical:
         return list(vector.indices), list(vector.values)
 
 
-def unweighed(
-    by_cosine: Sequence[tuple[UUID, int, float]],
-    by_bm25: Sequence[tuple[UUID, int, float, Sequence[float]]],
-    limit: int,
-) -> list[UUID]:
-    """Notes found by cosine whose BM25 score is yet to be asked for.
+def one_sided(
+    by_cosine: Sequence[Scored], by_bm25: Sequence[Scored], limit: int
+) -> tuple[list[UUID], list[UUID]]:
+    """Notes whose cosine, and notes whose BM25 score is yet to be asked for: the other ranking found them.
 
-    Where the best by BM25 are as many as were asked for, a note that is not among them may have almost
-    as many points. Of two hundred notes about one person each has the name: without its own points, the
-    one that answers came behind twenty others that are nothing but the name.
+    A ranking ends at `limit`, and what comes behind may have almost as many points. Of two hundred
+    notes about one person each has the name: without its own points for words, the one that answers
+    came behind twenty others that are nothing but the name.
     """
-    if len(by_bm25) < limit:
-        return []
-    known = {note_id for note_id, *_ in by_bm25}
-    return [note_id for note_id, *_ in by_cosine if note_id not in known]
+    near, worded = ({one for one, *_ in ranking} for ranking in (by_cosine, by_bm25))
+    # A ranking by words that has room left has every note with a word of the question.
+    full = len(by_bm25) >= limit
+    return [*(worded - near)], [*(near - worded)] if full else []
 
 
 def fused(
-    by_cosine: Sequence[tuple[UUID, int, float]],
-    by_bm25: Sequence[tuple[UUID, int, float, Sequence[float]]],
-    further: Mapping[UUID, float],
-    question: Vectors,
+    by_cosine: Sequence[Scored],
+    by_bm25: Sequence[Scored],
+    cosines: Mapping[UUID, float],
+    lexical: Mapping[UUID, float],
     limit: int,
 ) -> list[Hit]:
     """Merge the two rankings by cosine + `LEXICAL_WEIGHT` · BM25, best first.
 
     Args:
-        by_cosine: (note id, revision, cosine).
-        by_bm25: (note id, revision, BM25 score, the note's dense vector); the vector gives the
-            cosine of notes that only BM25 found.
-        further: BM25 scores of those that were `unweighed`.
-        question: Shape (1, dimension).
+        by_cosine: The nearest by cosine.
+        by_bm25: The best by BM25.
+        cosines: Of those that only the second found.
+        lexical: BM25 scores of those that only the first found; without one it is 0.
         limit: Hits to return.
     """
-    lexical = {**further, **{note_id: score for note_id, _, score, _ in by_bm25}}
+    revisions = {one: revision for one, revision, _ in (*by_cosine, *by_bm25)}
+    near = {**cosines, **{one: score for one, _, score in by_cosine}}
+    worded = {**lexical, **{one: score for one, _, score in by_bm25}}
     hits = [
-        Hit(one, revision, cosine, lexical.get(one, 0.0)) for one, revision, cosine in by_cosine
-    ]
-    known = {hit.note_id for hit in hits}
-    hits += [
-        Hit(one, revision, float(np.dot(np.asarray(vector, dtype=np.float32), question[0])), score)
-        for one, revision, score, vector in by_bm25
-        if one not in known
+        Hit(one, revision, near[one], worded.get(one, 0.0))
+        for one, revision in revisions.items()
+        if one in near  # Else it was removed between the two queries.
     ]
     return sorted(hits, key=hybrid_score, reverse=True)[:limit]
 

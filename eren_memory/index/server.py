@@ -134,56 +134,25 @@ class ServerIndex:
     async def search(self, text: str, dense: Vectors, view: View, limit: int) -> list[Hit]:
         """See `NoteIndex.search`."""
         visible = _visible(view)
-        indices, values = self._lexical.query(text)
-        words = models.SparseVector(indices=indices, values=values)
-        # Term statistics of what is shown alone, as in `edge`.
-        statistics = models.SearchParams(
-            idf=models.IdfCorpusParams(corpus=models.Filter(must=_shown(view)))
+        words = self._lexical.query(text)
+        by_cosine, by_bm25 = await self._rankings(
+            _nearest(dense, visible, limit), _best(words, view, visible, limit)
         )
-        by_cosine, by_bm25 = await self._run(
-            self._client.query_batch_points(
-                self._collection,
-                [
-                    models.QueryRequest(
-                        query=dense[0].tolist(),
-                        using=points.DENSE,
-                        filter=visible,
-                        limit=limit,
-                        with_payload=["revision"],
-                    ),
-                    models.QueryRequest(
-                        query=words,
-                        using=points.BM25,
-                        filter=visible,
-                        limit=limit,
-                        with_payload=["revision"],
-                        with_vector=[points.DENSE],
-                        params=statistics,
-                    ),
-                ],
+        further: list[list[points.Scored]] = [[], []]
+        near, worded = points.one_sided(by_cosine, by_bm25, limit)
+        if near or worded:
+            further = await self._rankings(
+                _nearest(dense, _these(near), len(near) or 1),
+                _best(words, view, _these(worded), len(worded) or 1),
             )
-        )
-        near = [(UUID(str(hit.id)), _revision(hit), hit.score) for hit in by_cosine.points]
-        best = [
-            (UUID(str(hit.id)), _revision(hit), hit.score, _dense(hit)) for hit in by_bm25.points
+        cosines, lexical = ({one: score for one, _, score in ranking} for ranking in further)
+        return points.fused(by_cosine, by_bm25, cosines, lexical, limit)
+
+    async def _rankings(self, *asked: models.QueryRequest) -> list[list[points.Scored]]:
+        found = await self._run(self._client.query_batch_points(self._collection, [*asked]))
+        return [
+            [(UUID(str(hit.id)), _revision(hit), hit.score) for hit in one.points] for one in found
         ]
-        further: list[models.ScoredPoint] = []
-        if ids := points.unweighed(near, best, limit):
-            these = models.HasIdCondition(has_id=[str(one) for one in ids])
-            scored = await self._run(
-                self._client.query_points(
-                    self._collection,
-                    words,
-                    using=points.BM25,
-                    query_filter=models.Filter(must=[these]),
-                    limit=len(ids),
-                    search_params=statistics,
-                    with_payload=False,
-                )
-            )
-            further = scored.points
-        scores = {UUID(str(hit.id)): hit.score for hit in further}
-        return points.fused(near, best, scores, dense, limit)
 
     async def count(self) -> int:
         """See `NoteIndex.count`."""
@@ -255,6 +224,36 @@ def _client(url: str, api_key: str | None) -> AsyncQdrantClient:
     return AsyncQdrantClient(url=url, api_key=api_key, timeout=_SECONDS, check_compatibility=False)
 
 
+def _nearest(dense: Vectors, chosen: models.Filter, limit: int) -> models.QueryRequest:
+    return models.QueryRequest(
+        query=dense[0].tolist(),
+        using=points.DENSE,
+        filter=chosen,
+        limit=limit,
+        with_payload=["revision"],
+    )
+
+
+def _best(
+    words: tuple[list[int], list[float]], view: View, chosen: models.Filter, limit: int
+) -> models.QueryRequest:
+    indices, values = words
+    # Term statistics of what is shown alone, as in `edge_query`.
+    corpus = models.IdfCorpusParams(corpus=models.Filter(must=_shown(view)))
+    return models.QueryRequest(
+        query=models.SparseVector(indices=indices, values=values),
+        using=points.BM25,
+        filter=chosen,
+        limit=limit,
+        with_payload=["revision"],
+        params=models.SearchParams(idf=corpus),
+    )
+
+
+def _these(ids: Sequence[UUID]) -> models.Filter:
+    return models.Filter(must=[models.HasIdCondition(has_id=[str(one) for one in ids])])
+
+
 def _shown(view: View) -> list[models.Condition]:
     reach = models.FieldCondition(key="reach", match=models.MatchAny(any=points.reaches(view)))
     # The guild by itself too: the graphs are by guild.
@@ -281,7 +280,7 @@ def _revision(hit: models.ScoredPoint) -> int:
     return int((hit.payload or {})["revision"])
 
 
-def _dense(hit: models.ScoredPoint | models.Record) -> Sequence[float]:
+def _dense(hit: models.Record) -> Sequence[float]:
     vectors: Any = hit.vector
     dense: Sequence[float] = vectors[points.DENSE]
     return dense
