@@ -24,6 +24,8 @@ _SMALL = frozenset(
     that the this to was were what when where which who whom whose with
     """.split()  # noqa: SIM905 - A list of forty quoted words reads worse.
 )
+# The one English word with a capital that is no name.
+_PRONOUN = re.compile(r"I(?:['\u2019]\w+)?")
 _NEGATION = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|neither|nor|without|cannot|zero|yet to|fail\w*|refus\w+|"
     r"unable|incapable|\w+n['\u2019]t)\b",
@@ -82,14 +84,14 @@ def residues(question: str, note: str, *, instead: str = "") -> tuple[str, str]:
 
 def named(question: str, *notes: str) -> float:
     """The share of the question's names that stand in the notes, in [0, 1]; 1 where it has none."""
-    asked = _names(question)
+    asked = _asked_names(question)
     said = {word for note in notes for word in _stems(note)}
     return sum(word in said for word in asked) / len(asked) if asked else 1.0
 
 
 def has_names(question: str) -> bool:
     """Whether a question has a name behind its first word."""
-    return bool(_names(question))
+    return bool(_asked_names(question))
 
 
 def linked(question: str, one: str, other: str) -> bool:
@@ -101,7 +103,7 @@ def linked(question: str, one: str, other: str) -> bool:
     for about, within in ((_subject(other), first), (_subject(one), second)):
         if about and about <= within and not about <= asked:
             return True
-    names = ({_stem(word) for word in _words(text) if _is_name(word)} for text in (one, other))
+    names = ({_stem(word) for word in _names(_words(text))} for text in (one, other))
     return len(set.intersection(*names) - asked) >= 2
 
 
@@ -148,11 +150,11 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
     found: tuple[int, int, int] | None = None
     one, other = [_stem(word) for word in asked], [_stem(word) for word in said]
     # Who types a question without any capitals leaves it to the note to say what is a name.
-    by_question = any(_is_name(word) for word in asked[1:])
-    cased = asked if by_question else said
+    by_question = any(_are_names(asked)[1:])
+    named_at = _are_names(asked if by_question else said)
     # How many of the words before each place are telling, and are names that do not begin the text.
     tells = [0, *accumulate(word not in _SMALL for word in one)]
-    names = [0, *accumulate(at > 0 and _is_name(word) for at, word in enumerate(cased))]
+    names = [0, *accumulate([False, *named_at[1:]])]
     places: dict[str, list[int]] = {}
     for j, word in enumerate(other):
         places.setdefault(word, []).append(j)
@@ -179,7 +181,7 @@ def _run(asked: Sequence[str], said: Sequence[str]) -> _Run | None:
         return None
     i, j, length = _trimmed(asked, *found)
     start = i if by_question else j
-    names_at = tuple(at for at in range(length) if _is_name(cased[start + at]))
+    names_at = tuple(at for at in range(length) if named_at[start + at])
     return _Run(i, j, length, names_at if best[0] else ())
 
 
@@ -200,8 +202,25 @@ def _stems(text: str) -> list[str]:
     return [_stem(word) for word in _words(text)]
 
 
-def _names(question: str) -> list[str]:
-    return [_stem(word) for word in _words(question)[1:] if _is_name(word)]
+def _names(words: Sequence[str]) -> list[str]:
+    return [word for word, name in zip(words, _are_names(words), strict=True) if name]
+
+
+def _asked_names(question: str) -> list[str]:
+    """The names behind the first word, which has a capital of itself."""
+    words = _words(question)
+    return [
+        _stem(word) for word, name in zip(words[1:], _are_names(words)[1:], strict=True) if name
+    ]
+
+
+def _are_names(words: Sequence[str]) -> list[bool]:
+    """Which words are names: those with a capital or a digit, but "I" only in "Leopold I"."""
+    found: list[bool] = []
+    for at, word in enumerate(words):
+        numeral = at > 1 and found[-1]
+        found.append(_is_name(word) and (numeral or not _PRONOUN.fullmatch(word)))
+    return found
 
 
 def _subject(note: str) -> set[str]:

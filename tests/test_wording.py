@@ -2,7 +2,7 @@
 
 import pytest
 
-from eren_memory.wording import STAND_IN, differ_in_negation, masked, named, residues
+from eren_memory.wording import STAND_IN, differ_in_negation, has_names, masked, named, residues
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,29 @@ def test_a_name_is_hidden_in_every_note_that_is_read():
     notes = ["Mira Voss sings.", "Mira  Voss was born in Oslo.", "Denis Orly sings."]
     shown = masked(notes, "Where was Mira Voss born?")
     assert shown.notes == (f"{STAND_IN} sings.", f"{STAND_IN} was born in Oslo.", notes[2])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How do I stop the weekly race?",
+        "Where can i find it?",
+        "If I'm late, what then, and I’d ask?",
+    ],
+)
+def test_whoever_asks_in_the_first_person_is_no_name_that_a_note_lacks(question):
+    assert named(question, "The weekly race is stopped by the harbour master.") == 1.0
+    assert not has_names(question)
+
+
+def test_a_numeral_behind_a_name_stays_part_of_it():
+    assert named("Where was Orrin I born?", "Orrin II was born in Quill Bay.") == 0.5
+    assert named("Where was Orrin I born?", "Orrin I was born in Quill Bay.") == 1.0
+
+
+def test_a_question_in_the_first_person_goes_by_the_capitals_of_the_note():
+    shown = masked(["The Kalahari Desert lies in Norway."], "where do I find the kalahari desert?")
+    assert shown.question == f"where do I find the {STAND_IN}?"
 
 
 @pytest.mark.parametrize(
