@@ -8,17 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from eren_memory.errors import ConfigError
+from eren_memory.likeness import Likeness
 from eren_memory.relevance import DEFAULT, Calibration, Polarity, SecondLook, Task, Weights
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
+
+# A list of numbers, which takes one line instead of a thousand.
+_NUMBERS = re.compile(r"\[[-+\d.e,\s]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,7 @@ class Calibrations:
 
     def mark(self, task: Task, *, logprobs: bool) -> str:
         """A name for exactly these parameters of this key, kept with each decision that they made."""
-        key, values = self.key(task, logprobs=logprobs), self.get(task, logprobs=logprobs)
-        made_of = [asdict(key), asdict(replace(values, fitted=None))]
-        return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+        return _mark(self.key(task, logprobs=logprobs), self.get(task, logprobs=logprobs))
 
     def _all(self) -> dict[Key, Calibration]:
         """What is known just now: the operator's file may be written by any process, at any time."""
@@ -95,6 +98,12 @@ class Calibrations:
             _log.warning("The calibrations stay as they were: %s", error)
         self._seen = seen
         return self._known
+
+
+@lru_cache(maxsize=32)  # A likeness has a thousand weights to look through.
+def _mark(key: Key, values: Calibration) -> str:
+    made_of = [asdict(key), asdict(replace(values, fitted=None))]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -126,7 +135,8 @@ def write(path: Path, made: dict[Key, Calibration]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # As a whole: whoever reads it, or is killed, never sees half a file.
     part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    text = _NUMBERS.sub(lambda found: " ".join(found[0].split()), json.dumps(entries, indent=2))
+    part.write_text(text + "\n", encoding="utf-8")
     part.replace(path)
 
 
@@ -153,7 +163,13 @@ def _entry(entry: dict[str, Any]) -> tuple[Key, Calibration]:
         values[name] = _made(Weights, values[name]) if values[name] else None
     values["second"] = _made(SecondLook, values["second"]) if values["second"] else None
     values["polarity"] = _made(Polarity, values["polarity"])
+    values["likeness"] = _likeness(values["likeness"]) if values["likeness"] else None
     return replace(key, task=Task(key.task)), _made(Calibration, values)
+
+
+def _likeness(values: dict[str, Any]) -> Likeness:
+    made = _made(Likeness, values)
+    return replace(made, product=tuple(made.product), difference=tuple(made.difference))
 
 
 def _made(kind: type[_T], values: dict[str, Any]) -> _T:

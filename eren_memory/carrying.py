@@ -67,6 +67,7 @@ def carried(before: Calibration, pairs: Sequence[Pair], source: str) -> Calibrat
             + weights.property * property_.shift,
             dense=weights.dense * dense.slope,
             property=weights.property * property_.slope,
+            likeness=0.0,  # It was learned in the old space; 0 is what it says of nothing.
         )
 
     polarity = before.polarity
@@ -76,6 +77,7 @@ def carried(before: Calibration, pairs: Sequence[Pair], source: str) -> Calibrat
         retrieval=moved(before.retrieval),
         unread=moved(before.unread) if before.unread else None,
         gate=dense.back(before.gate),
+        likeness=None,
         polarity=replace(
             polarity,
             intercept=polarity.intercept + polarity.dense * dense.shift,

@@ -2,12 +2,14 @@
 
 The model testifies, retrieval testifies, and a logistic formula decides:
 
-    p = sigmoid(intercept + verdict · logit(v) + dense · cosine + property · rest + names · share)
+    p = sigmoid(intercept + verdict · logit(v) + dense · cosine + property · rest + names · share
+                + likeness · measure)
 
 where v is the model's own probability that the note answers, `rest` the cosine of question and note
-without the words that they share, and `share` the part of the question's names that the note has
-(`wording`). A p that is neither here nor there is judged again with a second verdict, which the model
-gives to the same note in other words. `fitting` makes the weights, `calibrations` keeps them.
+without the words that they share, `share` the part of the question's names that the note has
+(`wording`), and `measure` what was learned of such remainders (`likeness`). A p that is neither here
+nor there is judged again with a second verdict, which the model gives to the same note in other words.
+`fitting` makes the weights, `calibrations` keeps them.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eren_memory.likeness import Likeness
+
 ACCEPT = 0.5
 """A note answers when p reaches this."""
 UNSURE = (0.15, 0.93)
 """Between these a second look is worth a call. The band reaches further up, where an answer would be
 given in a moderator's name."""
 NOT_COPIED = 0.25
-"""The most that a yes is worth whose answer does not stand in the note: it speaks for something else."""
+"""The most that a yes is worth whose answer does not stand in the note, or is but the name that was
+asked about: it speaks for something else."""
 CHAINED = 0.75
 """Two notes answer of which the second was found through the first, when the model's verdict on both
 reaches this; `strategies.several` has the reason for asking more than of others."""
@@ -44,11 +49,13 @@ class Task(StrEnum):
 class Overlap:
     """How far question and note agree apart from their subject, and whether the names agree.
 
-    `property` is a cosine, in [-1, 1], `names` a share, in [0, 1]; see `wording`.
+    `property` is a cosine, in [-1, 1], `names` a share, in [0, 1]; see `wording`. `likeness` is in
+    (-1, 1), and 0 where nobody measured it.
     """
 
     property: float = 0.0
     names: float = 0.0
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Weights:
     dense: float
     property: float = 0.0
     names: float = 0.0
+    likeness: float = 0.0
 
     def logit(self, verdict: float, dense: float, overlap: Overlap = Overlap()) -> float:
         """Log-odds for a model's probability `verdict` in [0, 1], a cosine `dense` and the words."""
@@ -69,6 +77,7 @@ class Weights:
             + self.dense * dense
             + self.property * overlap.property
             + self.names * overlap.names
+            + self.likeness * overlap.likeness
         )
 
     def probability(self, verdict: float, dense: float, overlap: Overlap = Overlap()) -> float:
@@ -128,6 +137,7 @@ class Calibration:
         doubtful: Probability by `unread` under which the unedited answer is asked for at once.
         second: Weights of the second look; None where none is taken.
         polarity: For claims: what tells true from false.
+        likeness: What measures the likeness of an overlap; None where none was learned.
         fitted: Data, rows and date of the fit; None for the defaults.
     """
 
@@ -139,6 +149,7 @@ class Calibration:
     floor: float = 0.0
     second: SecondLook | None = None
     polarity: Polarity = Polarity()
+    likeness: Likeness | None = None
     fitted: str | None = None
 
     def believed(self, dense: float, overlap: Overlap) -> float:

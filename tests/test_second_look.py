@@ -91,6 +91,17 @@ async def test_a_yes_with_an_answer_that_the_note_does_not_have_speaks_for_somet
     assert given.origin is Origin.MODEL
 
 
+async def test_a_yes_whose_answer_is_the_name_that_was_asked_about_speaks_for_something_else(
+    settings: Settings, endpoint: Endpoint
+):
+    calibrate(settings)
+    endpoint.when(READING, Reply(f"yes: {STAND_IN}.", probability=0.8))
+    async with open_app(settings) as app:
+        given = await answer(app)
+    assert given.trace.verdict == NOT_COPIED
+    assert given.origin is Origin.MODEL
+
+
 def drawn(verdict_tells: bool) -> list[tuple[float, float, bool]]:
     draw = random.Random(0)
     rows = []

@@ -16,7 +16,8 @@ from eren_memory.domain import Candidate, Place
 from eren_memory.evaluation.bench_notebook import GUILD
 from eren_memory.evaluation.datasets import Benchmark, Case, Edit, Kind
 from eren_memory.evaluation.metrics import harmonic
-from eren_memory.fitting import fit_decision, fit_polarity, fit_second, fit_unread
+from eren_memory.fitting import fit_decision, fit_likeness, fit_polarity, fit_second, fit_unread
+from eren_memory.likeness import SOMEONE, Likeness
 from eren_memory.projection import Progress
 from eren_memory.prompts import Style
 from eren_memory.relevance import (
@@ -32,6 +33,7 @@ from eren_memory.relevance import (
 from eren_memory.strategies import Asking
 from eren_memory.strategies.calibrated import nearest_cosine
 from eren_memory.strategies.testimony import look_again, testify, testify_on_claim
+from eren_memory.wording import residues
 
 _CANDIDATES = 20
 _AT_ONCE = 32
@@ -101,7 +103,7 @@ async def calibrate(
                 return None
             asking = Asking(app.chat_model, Style.SHORT, app.calibrations, app.embedder)
             best = candidates[0]
-            overlap = await asking.overlap(case.text, best.note.text)
+            overlap = await asking.overlap(case.text, best.note.text, None)
             answers = case.kind is Kind.SCOPE and best.note.text == own[case.edit_id]
             return _Found(case, candidates, Labelled(0.5, best.dense, answers, overlap))
 
@@ -109,7 +111,11 @@ async def calibrate(
     nearest = [nearest_cosine(one.candidates) for one in found if one.seen.answers]
     gate = float(np.quantile(nearest, 1 - _KEEP)) if nearest else 0.0
     found = [one for one in found if nearest_cosine(one.candidates) >= gate]
-    before = replace(fit_unread([one.seen for one in found], keep=_KEEP), gate=gate)
+    likeness = None
+    if not benchmark.claims:
+        found, likeness = await _by_likeness(app, found)
+    before = fit_unread([one.seen for one in found], keep=_KEEP)
+    before = replace(before, gate=gate, likeness=likeness)
     asked = [
         one for one in found if before.believed(one.seen.dense, one.seen.overlap) >= before.floor
     ]
@@ -119,7 +125,7 @@ async def calibrate(
     async def ask(one: _Found) -> None:
         async with limit:
             asking = Asking(app.chat_model, Style.SHORT, app.calibrations, app.embedder)
-            row = _claim(one, asking) if benchmark.claims else _question(one, own, asking)
+            row = _claim(one, asking) if benchmark.claims else _question(one, own, likeness, asking)
             rows.append(await row)
             progress(len(rows), len(asked))
 
@@ -160,11 +166,35 @@ async def calibrate(
     return made
 
 
-async def _question(one: _Found, own: dict[str, str], asking: Asking) -> _Row:
-    heard = await testify(one.case.text, one.candidates, one.seen.overlap, asking)
+async def _by_likeness(app: App, found: list[_Found]) -> tuple[list[_Found], Likeness | None]:
+    """What was found, with a likeness of question and note if one is learned, and the measure."""
+    if not found:
+        return found, None
+    rests = [residues(one.case.text, one.candidates[0].note.text, instead=SOMEONE) for one in found]
+    ones, others = [await app.embedder.embed(side) for side in zip(*rests, strict=True)]
+    learned = fit_likeness(
+        ones, others, [one.seen.answers for one in found], [one.case.edit_id for one in found]
+    )
+    if learned is None:
+        return found, None
+    likeness, measures = learned
+    told = []
+    for one, measure in zip(found, measures, strict=True):
+        overlap = replace(one.seen.overlap, likeness=measure)
+        told.append(replace(one, seen=replace(one.seen, overlap=overlap)))
+    return told, likeness
+
+
+async def _question(
+    one: _Found, own: dict[str, str], likeness: Likeness | None, asking: Asking
+) -> _Row:
+    heard = await testify(one.case.text, one.candidates, asking)
+    overlap = one.seen.overlap
+    if heard.source is not one.candidates[0]:
+        overlap = await asking.overlap(one.case.text, heard.source.note.text, likeness)
     in_scope = one.case.kind is Kind.SCOPE
     answers = in_scope and heard.source.note.text == own[one.case.edit_id]
-    evidence = Labelled(heard.verdict, heard.source.dense, answers, heard.overlap)
+    evidence = Labelled(heard.verdict, heard.source.dense, answers, overlap)
     return _Row(one, evidence, heard.graded, heard.source)
 
 

@@ -12,6 +12,7 @@ from eren_memory.domain import Candidate, ClaimVerdict, Origin, Path, Usage
 from eren_memory.embedder import Embedder
 from eren_memory.errors import BadInput, ModelError
 from eren_memory.follow_up import standalone
+from eren_memory.likeness import SOMEONE, Likeness
 from eren_memory.llm import ChatModel, Completion, Message
 from eren_memory.prompts import Style, unedited, unedited_claim
 from eren_memory.relevance import Calibration, Overlap, Task
@@ -92,14 +93,15 @@ class Asking:
         """What to remember those parameters by."""
         return self._calibrations.mark(task, logprobs=logprobs)
 
-    async def overlap(self, question: str, note: str) -> Overlap:
+    async def overlap(self, question: str, note: str, likeness: Likeness | None) -> Overlap:
         """How question and note agree apart from the words that they share."""
-        rests = residues(question, note)
+        rests, names = residues(question, note), named(question, note)
         if not all(rests):
             # One is part of the other, so nothing in it speaks of another property.
-            return Overlap(1.0, named(question, note))
-        [near] = await self.nearness([rests])
-        return Overlap(near, named(question, note))
+            return Overlap(1.0, names)
+        told = [*rests, *(residues(question, note, instead=SOMEONE) if likeness else ())]
+        one, other, *whole = await self._embedder.embed(told)
+        return Overlap(float(one @ other), names, likeness.of(*whole) if likeness else 0.0)
 
     async def nearness(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """The cosine of each pair of texts, in [-1, 1]."""

@@ -74,7 +74,7 @@ class CalibratedEren:
     ) -> Outcome:
         candidates = await sorted_out(question, candidates, asking)
         best = candidates[0]
-        overlap = await asking.overlap(question, best.note.text)
+        overlap = await asking.overlap(question, best.note.text, before.likeness)
         believed = before.believed(best.dense, overlap)
         if believed < before.floor:
             return Outcome(await asking.unedited(question), Origin.MODEL, Path.GATE_CLOSED)
@@ -82,7 +82,7 @@ class CalibratedEren:
             lambda: asking.unedited(question, early=True), start=believed < before.doubtful
         ) as unedited:
             try:
-                heard = await testify(question, candidates, overlap, asking)
+                heard = await testify(question, candidates, asking)
             except PromptTooLong:
                 asking.decided()
                 return Outcome(await unedited(), Origin.MODEL, Path.REJECTED)
@@ -92,7 +92,9 @@ class CalibratedEren:
                 text = best.note.text
                 return Outcome(text, Origin.NOTEBOOK, Path.NOTE_QUOTED, (best,), p=believed)
             after = asking.calibration(Task.QUESTION, logprobs=heard.graded)
-            p = after.decision.probability(heard.verdict, heard.source.dense, heard.overlap)
+            if heard.source is not best:
+                overlap = await asking.overlap(question, heard.source.note.text, before.likeness)
+            p = after.decision.probability(heard.verdict, heard.source.dense, overlap)
             if after.second is not None and is_unsure(p):
                 p = await _reconsidered(question, heard.source, p, after.second, asking)
             mark = asking.mark(Task.QUESTION, logprobs=heard.graded)
@@ -112,7 +114,7 @@ class CalibratedEren:
             yes = await asking.unedited_claim(claim)
             return Checked(yes, ClaimVerdict.SILENT, Origin.MODEL, Path.GATE_CLOSED)
         nearest = candidates[0]
-        overlap = await asking.overlap(claim, nearest.note.text)
+        overlap = await asking.overlap(claim, nearest.note.text, before.likeness)
         believed = before.believed(nearest.dense, overlap)
         if believed < before.floor:
             yes = await asking.unedited_claim(claim)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from eren_memory.domain import Candidate
 from eren_memory.llm import Completion
 from eren_memory.prompts import claim_reading, reading, second_look
-from eren_memory.relevance import NOT_COPIED, Overlap, in_words
+from eren_memory.relevance import NOT_COPIED, in_words
 from eren_memory.strategies.base import Asking
 from eren_memory.strategies.quoting import quotes, voiced, words
 from eren_memory.verdicts import claim_verdict, masses, parse_reading
@@ -29,15 +29,13 @@ _TRACE = 1e-6
 class Testimony:
     """What one reading of the notes brought.
 
-    `verdict` is the model's probability that they answer, `source` the note it speaks for, `overlap`
-    how that note and the question agree, `answer` what the model copied as `quoting.voiced` lets it
-    stand, or the note itself when it did not copy (None when it said no), `graded` whether
-    log-probabilities gave the verdict.
+    `verdict` is the model's probability that they answer, `source` the note it speaks for, `answer`
+    what the model copied as `quoting.voiced` lets it stand, or the note itself when it did not copy
+    (None when it said no), `graded` whether log-probabilities gave the verdict.
     """
 
     verdict: float
     source: Candidate
-    overlap: Overlap
     answer: str | None
     graded: bool
 
@@ -56,15 +54,12 @@ class ClaimTestimony:
     graded: bool
 
 
-async def testify(
-    question: str, candidates: Sequence[Candidate], overlap: Overlap, asking: Asking
-) -> Testimony:
+async def testify(question: str, candidates: Sequence[Candidate], asking: Asking) -> Testimony:
     """Read the best candidate, and those that retrieval can hardly tell from it, in one call.
 
     Args:
         question: The question.
         candidates: At least one, best first.
-        overlap: Of the question and the best one.
         asking: Access to the models.
     """
     read = _close(candidates)
@@ -76,15 +71,14 @@ async def testify(
     graded, verdict = bool(_mass(reply)), says_yes(reply)
     answer = shown.unmasked(said.answer) if said.answer else None
     source = _source(answer, read)
-    if answer and not copied(reply, answer, source.note.text):
+    says_nothing = words(answer or "") == words(shown.name or "")
+    if answer and (says_nothing or not copied(reply, answer, source.note.text)):
         if not reply.cut:
             verdict = min(verdict, NOT_COPIED)
         answer = source.note.text
     elif answer:
         answer = voiced(answer, source.note.text)
-    if source is not read[0]:
-        overlap = await asking.overlap(question, source.note.text)
-    return Testimony(verdict, source, overlap, answer, graded)
+    return Testimony(verdict, source, answer, graded)
 
 
 async def look_again(question: str, candidate: Candidate, asking: Asking) -> float:
