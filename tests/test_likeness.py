@@ -124,6 +124,19 @@ async def test_the_likeness_has_a_part_in_the_decision(
     assert given.origin is origin
 
 
+async def test_a_question_that_is_the_note_itself_is_as_like_it_as_can_be(
+    settings: Settings, endpoint: Endpoint
+):
+    none = (0.0,) * len(words_vector(NOTE))
+    decision = replace(CALIBRATION.decision, intercept=-7.0, likeness=9.0)
+    calibrate(settings, decision=decision, likeness=Likeness(-40.0, none, none))
+    endpoint.when(READING, Reply("yes: at noon", probability=0.6))
+    async with open_app(settings) as app:
+        await app.notebook.add("g", NoteDraft(NOTE), By("ann"))
+        given = await app.eren.answer("The Fenlake Ferry leaves at noon?", Place("g"))
+    assert given.origin is Origin.NOTEBOOK
+
+
 async def test_a_fit_learns_a_likeness_from_questions_that_the_cosine_gets_wrong(
     settings: Settings, endpoint: Endpoint, tmp_path: Path
 ):

@@ -98,7 +98,7 @@ class Asking:
         rests, names = residues(question, note), named(question, note)
         if not all(rests):
             # One is part of the other, so nothing in it speaks of another property.
-            return Overlap(1.0, names)
+            return Overlap(1.0, names, 1.0)
         told = [*rests, *(residues(question, note, instead=SOMEONE) if likeness else ())]
         one, other, *whole = await self._embedder.embed(told)
         return Overlap(float(one @ other), names, likeness.of(*whole) if likeness else 0.0)
