@@ -22,7 +22,7 @@ from eren_memory.relevance import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows of each class under which a likeness is not learned.
+# Rows of each class, and edits, under which a likeness is not learned.
 _FEW_TO_LEARN = 100
 _FOLDS = 5
 # How freely the weights of a likeness are learned: so many of them learn any noise.
